@@ -1,0 +1,35 @@
+# Each target is one line that calls something in scripts/; scripts/README.md is the table of contents.
+PYTHON3 ?= python3
+PY := .venv/bin/python
+CLOUD ?= fc
+DOOR ?= bearer
+PORT ?= 8787
+.DEFAULT_GOAL := help
+.PHONY: help setup run test interop check package lock
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile
+
+setup: ## make .venv with everything that development needs
+	@$(PYTHON3) scripts/setup.py
+
+run: ## start a server behind a real door: CLOUD=fc|aws DOOR=bearer|jwt PORT=8787
+	@$(PYTHON3) scripts/setup.py run && exec $(PY) scripts/dev.py --cloud $(CLOUD) --door $(DOOR) --port $(PORT)
+
+test: setup ## pass the tests (builds the artifacts and runs them)
+	@$(PY) -m pytest $(ARGS)
+
+interop: setup ## let the real clients in (Node 20 or later)
+	@$(PY) scripts/interop.py $(ARGS)
+
+check: setup ## lint the code, the types and both templates
+	@$(PY) scripts/check.py
+
+package: ## build the artifacts into .build/: PYTHON=3.13 ARCH=x86_64 for Lambda
+	@$(PYTHON3) scripts/setup.py run && $(PY) scripts/package.py $(if $(PYTHON),--python $(PYTHON)) $(if $(ARCH),--arch $(ARCH))
+
+lock: setup ## write the lock files anew (LOCK=--upgrade for newer versions)
+	@$(PY) scripts/lock.py $(LOCK)
+
+build-%: # what `sam build` calls for each function
+	@$(PYTHON3) scripts/setup.py run && $(PY) scripts/package.py --sam $* --into "$(ARTIFACTS_DIR)"

@@ -1,0 +1,35 @@
+"""Write every lock file: exact versions and hashes for Python 3.10 and later, on every platform, and no download address."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# In this order: what is deployed decides, and everything above it must agree.
+LOCKS = {
+    "functions/mcp_server/requirements": [],
+    "requirements/uv": [],
+    "requirements/run": ["functions/mcp_server/requirements.txt"],
+    "requirements/dev": ["requirements/run.txt"],
+    "requirements/sam": [],
+    "requirements/checkov": [],
+}
+
+
+def main() -> int:
+    for stem, constraints in LOCKS.items():
+        command = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--universal", "--python-version", "3.10"]
+        command += ["--generate-hashes", "--no-emit-index-url", "--no-emit-find-links", "--no-header"]
+        command += [*sys.argv[1:], "--output-file", f"{stem}.txt", f"{stem}.in"]
+        for constraint in constraints:
+            command += ["--constraint", constraint]
+        print(f"lock {stem}.txt", file=sys.stderr)
+        subprocess.run(command, cwd=ROOT, check=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
