@@ -1,0 +1,59 @@
+"""A token document in a file, replaced atomically under a lock. For development, and for doors that read a file."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+from mcp_faas.stores import Access, Snapshot, StoreConflict, StoreError, StoreUnavailable
+from mcp_faas.stores.private_file import locked, replace_private
+from mcp_faas.tokens import TokenDocument, parse
+
+
+class FileStore:
+    """Compares and swaps under a lock beside the document, so rotators on one machine cannot overwrite each other."""
+
+    settle_seconds = 0.0
+
+    def __init__(self, address: str, path: str, access: Access) -> None:
+        self.address = address
+        # the lock and the new file belong beside the document itself, not beside a link to it
+        self._path = Path(os.path.realpath(Path(path).expanduser()))
+        self._timeout = access.timeout
+
+    def read(self) -> Snapshot:
+        text = read_text(str(self._path))
+        return Snapshot(parse(text), basis=text)
+
+    def write(self, snapshot: Snapshot, document: TokenDocument) -> None:
+        try:
+            with locked(self._path.with_name(f".{self._path.name}.lock"), self._timeout):
+                if read_text(str(self._path)) != snapshot.basis:
+                    raise StoreConflict(f"{self._path} was changed by somebody else")
+                replace_private(self._path, document.dump(indent=2) + "\n", self._timeout)
+        except OSError as error:
+            raise StoreUnavailable(f"{self._path} cannot be written: {error.strerror or error}") from None
+
+    def create(self) -> None:
+        """Start an empty document where there is none; an existing one is left alone."""
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with locked(self._path.with_name(f".{self._path.name}.lock"), self._timeout):
+                if not self._path.exists():
+                    replace_private(self._path, TokenDocument().dump(indent=2) + "\n", self._timeout)
+        except OSError as error:
+            raise StoreError(f"{self._path} cannot be made: {error.strerror or error}") from None
+
+
+def read_text(path: str) -> str:
+    """The text of a file; StoreError in a sentence if it cannot be had."""
+    file = Path(path).expanduser()
+    with contextlib.suppress(UnicodeDecodeError):
+        try:
+            return file.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            raise StoreError(f"{file} does not exist") from None
+        except OSError as error:
+            raise StoreUnavailable(f"{file} cannot be read: {error.strerror or error}") from None
+    raise StoreError(f"{file} is not UTF-8 text")

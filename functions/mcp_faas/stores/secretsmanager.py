@@ -1,0 +1,138 @@
+"""A token document in AWS Secrets Manager. AWSCURRENT is the document; it moves from a named version, never blindly.
+
+A new version is put under a label of our own, which disturbs no rotation in progress, and then AWSCURRENT is moved to
+it with the version that it is moved from: the one compare-and-swap that the service has.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import uuid
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from mcp_faas.stores import Access, Snapshot, StoreConflict, StoreError, StoreUnavailable
+from mcp_faas.tokens import DocumentError, TokenDocument, parse
+
+CURRENT = "AWSCURRENT"
+WRITTEN = "MCPFAAS"  # the label under which a version waits to become current
+
+_MISSING = "ResourceNotFoundException"
+_LOST_RACE = ("InvalidParameterException", "InvalidRequestException", "ResourceExistsException")
+_TRANSIENT = ("Throttl", "TooManyRequests", "RequestLimit", "InternalService", "ServiceUnavailable", "LimitExceeded")
+
+
+@dataclass(frozen=True)
+class SecretVersion:
+    """The text of a secret as one read found it."""
+
+    text: str = field(repr=False)
+    version: str | None  # None while the secret has no value yet
+    time: datetime | None
+
+
+class SecretText:
+    """One secret with a text value, which is replaced only if it still is the one that was read."""
+
+    def __init__(self, region: str, name: str, access: Access) -> None:
+        self.name = name
+        bounds = Config(
+            connect_timeout=access.timeout,
+            read_timeout=access.timeout,
+            retries={"total_max_attempts": 1, "mode": "standard"},
+        )
+        try:
+            self.client: Any = boto3.client("secretsmanager", region_name=region, config=bounds)
+        except (BotoCoreError, ValueError) as error:  # a broken region, profile or endpoint
+            raise StoreError(f"no client for Secrets Manager in {region}: {error}") from None
+
+    def read(self, stage: str = CURRENT) -> SecretVersion:
+        try:
+            answer = self._call("get_secret_value", VersionStage=stage)
+        except _NoValue as error:
+            return SecretVersion("", None, error.time)
+        if "SecretString" not in answer:
+            raise DocumentError(f"{self.name} holds bytes, not text")
+        return SecretVersion(answer["SecretString"], answer["VersionId"], server_time(answer))
+
+    def replace(self, version: str | None, text: str) -> None:
+        """Make this text the current one, if `version` still is."""
+        label = WRITTEN if version else CURRENT  # a secret without a value has nothing to move from
+        put = self._call(
+            "put_secret_value", ClientRequestToken=str(uuid.uuid4()), SecretString=text, VersionStages=[label]
+        )
+        if version:
+            self.move_current(put["VersionId"], version)
+
+    def move_current(self, to: str, version: str) -> None:
+        self._call("update_secret_version_stage", VersionStage=CURRENT, MoveToVersionId=to, RemoveFromVersionId=version)
+
+    def _call(self, operation: str, **arguments: Any) -> Any:
+        try:
+            return getattr(self.client, operation)(SecretId=self.name, **arguments)
+        except ClientError as error:
+            raise self._translate(operation, error) from None
+        except BotoCoreError as error:  # its text names an endpoint or a missing setting, never a parameter's value
+            raise StoreUnavailable(f"{operation} on {self.name}: {error}") from None
+
+    def _translate(self, operation: str, error: ClientError) -> StoreError:
+        """The service's words are not repeated: a message may quote what was sent."""
+        answer = error.response
+        code = answer.get("Error", {}).get("Code", "unknown error")
+        meta = answer.get("ResponseMetadata", {})
+        status = meta.get("HTTPStatusCode", 0)
+        said = f"{operation} on {self.name}: {code} (HTTP {status}, request {meta.get('RequestId', 'unknown')})"
+        if code == _MISSING and operation == "get_secret_value" and self._exists():
+            return _NoValue(said, server_time(answer))
+        if status >= 500 or status == 429 or any(mark in code for mark in _TRANSIENT):
+            return StoreUnavailable(said)
+        if operation == "update_secret_version_stage" and code in _LOST_RACE:
+            return StoreConflict(said)
+        return StoreError(said)
+
+    def _exists(self) -> bool:
+        """Tell a secret without a value from no secret: both are ResourceNotFoundException to a reader."""
+        try:
+            self.client.describe_secret(SecretId=self.name)
+        except (ClientError, BotoCoreError):
+            return False
+        return True
+
+
+class SecretsManagerStore:
+    """Compares and swaps by the version that AWSCURRENT moves from."""
+
+    settle_seconds = 0.0
+
+    def __init__(self, address: str, region: str, name: str, access: Access) -> None:
+        self.address = address
+        self.secret = SecretText(region, name, access)
+
+    def read(self) -> Snapshot:
+        found = self.secret.read()
+        document = parse(found.text) if found.version else TokenDocument()
+        return Snapshot(document, found.time, found.version)
+
+    def write(self, snapshot: Snapshot, document: TokenDocument) -> None:
+        self.secret.replace(snapshot.basis, document.dump())
+
+
+class _NoValue(StoreError):
+    def __init__(self, said: str, time: datetime | None) -> None:
+        super().__init__(said)
+        self.time = time
+
+
+def server_time(answer: Any) -> datetime | None:
+    """The clock of the service, from the answer's Date."""
+    text = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")
+    try:
+        moment = email.utils.parsedate_to_datetime(text)
+    except (TypeError, ValueError):
+        return None
+    return moment if moment.tzinfo else None
