@@ -1,0 +1,184 @@
+"""Build what the two clouds unpack, into .build/: no Docker, no compiler, identical bytes from identical input."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import errno
+import fcntl
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from artifacts import archive, bytecode, interpreters, manifest, natives, sources, wheels
+from artifacts.deployables import (
+    ARCHITECTURES,
+    ARTIFACTS,
+    DEFAULT_ARCHITECTURE,
+    DEFAULT_PYTHON,
+    PYTHONS,
+    Artifact,
+    Target,
+    chosen,
+    for_sam,
+    target_of,
+)
+from artifacts.errors import BuildError
+
+ROOT = Path(__file__).resolve().parent.parent
+FUNCTIONS = ROOT / "functions"
+BUILD = ROOT / ".build"
+HALF_BUILT = ".building-"
+
+
+def say(sentence: str) -> None:
+    print(f"package: {sentence}", file=sys.stderr, flush=True)
+
+
+def fill(artifact: Artifact, target: Target, folder: Path) -> bool:
+    """Put the whole artifact into an empty folder; returns whether it has bytecode."""
+    collected = sources.collect(artifact, FUNCTIONS)
+    lock = FUNCTIONS / artifact.deployable / artifact.requirements if artifact.requirements else None
+    if lock:
+        say(f"{artifact.name}: installing the packages of {lock.relative_to(ROOT)} for {target}")
+        wheels.install(lock, target, folder)
+    own = sources.copy(collected, artifact.executables, folder)
+    if artifact.executables:
+        (folder / "python-version").write_text(f"{target.python}\n", encoding="utf-8")  # for `bootstrap` to compare
+    natives.check(folder, target)
+    python = interpreters.find(target.python)
+    if python:
+        say(f"{artifact.name}: compiling for Python {target.python}")
+        for name in bytecode.compile_folder(folder, own, python, target.python, artifact.code_folder):
+            say(f"{artifact.name}: {name} does not compile with Python {target.python}; it is in the artifact as it is")
+    else:
+        warn_of_missing_bytecode(artifact, target)
+    archive.settle_modes(folder)
+    return python is not None
+
+
+def warn_of_missing_bytecode(artifact: Artifact, target: Target) -> None:
+    say(f"WARNING: no Python {target.python} that runs was found on this machine, so {artifact.name} has NO BYTECODE.")
+    say("WARNING: each cold start takes about 1.8 times as long. Get that Python and build again:")
+    say(f"WARNING:     .venv/bin/python -m uv python install {target.python}")
+
+
+def build_all(artifacts: list[Artifact], python: str, architecture: str) -> None:
+    """Each artifact appears whole, or the one that was there before stays."""
+    built: dict[str, manifest.Entry] = {}
+    with only_one_build():
+        for artifact in artifacts:
+            if not sources.is_there(artifact, FUNCTIONS):
+                continue
+            target = target_of(artifact, python, architecture)
+            place = BUILD / artifact.name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with half_built(BUILD) as scratch:
+                whole, zipped = scratch / "whole", scratch / "whole.zip"
+                whole.mkdir()
+                has_bytecode = fill(artifact, target, whole)
+                say(f"{artifact.name}: zipping")
+                archive.write(whole, zipped)
+                built[artifact.name] = manifest.describe(target, whole, zipped, has_bytecode)
+                exchange(whole, place, aside=scratch / "before")
+                zipped.replace(place.with_name(f"{place.name}.zip"))
+        manifest.record(BUILD, built, ARTIFACTS)
+    for name, entry in built.items():
+        size = f"{entry.bytes_unzipped / 1e6:6.1f} MB, zipped {entry.bytes_zipped / 1e6:5.1f} MB"
+        say(f".build/{name:<18} {size}, Python {entry.python}, {entry.architecture}, sha256 {entry.sha256[:12]}…")
+
+
+def build_for_sam(logical_id: str, into: Path, python: str, architecture: str) -> None:
+    """What `sam build` asks for through the Makefile: one function's folder, filled."""
+    artifact = for_sam(logical_id)
+    if not sources.is_there(artifact, FUNCTIONS):
+        raise BuildError(f"template.yaml has {logical_id}, but functions/{artifact.deployable} does not exist")
+    into.mkdir(parents=True, exist_ok=True)
+    if any(into.iterdir()):
+        raise BuildError(f"{into} is not empty; --into wants an empty folder")
+    with half_built(into) as scratch:
+        fill(artifact, target_of(artifact, python, architecture), scratch)
+        for path in list(scratch.iterdir()):
+            path.rename(into / path.name)
+
+
+def exchange(new: Path, place: Path, aside: Path) -> None:
+    """A folder cannot be replaced in one step; if the second step fails, the first is taken back."""
+    if place.exists():
+        place.rename(aside)
+    try:
+        new.rename(place)
+    except BaseException:
+        if aside.exists():
+            aside.rename(place)
+        raise
+
+
+@contextlib.contextmanager
+def half_built(folder: Path) -> Iterator[Path]:
+    """A scratch folder on the same disk as the result, gone afterwards however the build ends."""
+    scratch = Path(tempfile.mkdtemp(prefix=HALF_BUILT, dir=folder))
+    try:
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def only_one_build() -> Iterator[None]:
+    """Two builds at once would take the folders from each other; the second waits."""
+    BUILD.mkdir(exist_ok=True)
+    with (BUILD / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("another build is running; waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        for stale in BUILD.glob(f"{HALF_BUILT}*"):  # of a build that was killed
+            shutil.rmtree(stale) if stale.is_dir() else stale.unlink()
+        yield
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--python", choices=PYTHONS, default=DEFAULT_PYTHON, help="of Lambda, default %(default)s")
+    parser.add_argument("--arch", choices=ARCHITECTURES, default=DEFAULT_ARCHITECTURE, help="default %(default)s")
+    parser.add_argument("--only", nargs="+", metavar="NAME", default=[], help="e.g. aws, mcp_server, fc/token_guard")
+    parser.add_argument("--sam", metavar="LOGICAL_ID", help="build the one function that template.yaml calls this")
+    parser.add_argument("--into", metavar="DIR", type=Path, help="with --sam: the empty folder to fill")
+    options = parser.parse_args()
+    if bool(options.sam) != bool(options.into):
+        parser.error("--sam and --into belong together")
+    return options
+
+
+def main() -> int:
+    options = arguments()
+    try:
+        if options.sam:
+            build_for_sam(options.sam, options.into.resolve(), options.python, options.arch)
+        else:
+            build_all(chosen(options.only), options.python, options.arch)
+    except (BuildError, OSError) as error:
+        disk_is_full = getattr(error, "errno", None) == errno.ENOSPC or os.strerror(errno.ENOSPC) in str(error)
+        say("the disk is full; make room and run the command again" if disk_is_full else str(error))
+        return 1
+    except KeyboardInterrupt:
+        say("interrupted; nothing half-built is left, and what was built before is as it was")
+        return 130
+    return 0
+
+
+def stop(number: int, frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, stop)
+    sys.exit(main())
