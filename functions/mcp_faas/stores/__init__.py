@@ -5,12 +5,12 @@ A store is imported when an address asks for it, so that an artifact and a start
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Protocol
 
-from mcp_faas.tokens import TokenDocument
+from mcp_faas.tokens import TokenDocument, parse
 
 FORMS = ("fc://REGION/FUNCTION/TRIGGER", "fc-domain://REGION/DOMAIN", "aws://REGION/SECRET", "file:PATH")
 DEFAULT_TIMEOUT_SECONDS = 10.0
@@ -36,9 +36,14 @@ class StoreConflict(StoreError):
 class Snapshot:
     """A document as one read found it, with what its store needs to write the next one."""
 
-    document: TokenDocument
+    text: str = field(repr=False)
     time: datetime | None = None  # the server's clock, where its answer carried one
     basis: Any = field(default=None, repr=False)  # the store's own: a version, the surrounding settings
+
+    @cached_property
+    def document(self) -> TokenDocument:
+        """The text, understood; DocumentError if it is no token document."""
+        return parse(self.text)
 
 
 class TokenStore(Protocol):
@@ -48,7 +53,7 @@ class TokenStore(Protocol):
     settle_seconds: float  # how long after a read a write based on it may still arrive; 0 with a compare-and-swap
 
     def read(self) -> Snapshot:
-        """The document now. DocumentError if it is not one, StoreError if it cannot be had."""
+        """What is there now. StoreError if it cannot be had, DocumentError if it cannot be a token document's place."""
 
     def write(self, snapshot: Snapshot, document: TokenDocument) -> None:
         """Put this document in the place of the one that was read."""
@@ -60,7 +65,9 @@ class Access:
 
     timeout: float = DEFAULT_TIMEOUT_SECONDS  # of one network call
     fc_endpoint: str = ""  # the FC OpenAPI somewhere else, as http://127.0.0.1:8788
-    fc_credentials: Mapping[str, str] = field(default_factory=dict, repr=False)  # ALIBABA_CLOUD_ACCESS_KEY_ID, ...
+    fc_key: tuple[str, str, str] | None = field(
+        default=None, repr=False
+    )  # id, secret, STS token; None: the SDK's chain
 
 
 def open_store(address: str, access: Access | None = None) -> TokenStore:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mcp_faas.stores import Access, Snapshot, StoreConflict, StoreError, StoreUnavailable
 from mcp_faas.stores.private_file import locked, replace_private
-from mcp_faas.tokens import TokenDocument, parse
+from mcp_faas.tokens import TokenDocument
 
 
 class FileStore:
@@ -23,13 +23,12 @@ class FileStore:
         self._timeout = access.timeout
 
     def read(self) -> Snapshot:
-        text = read_text(str(self._path))
-        return Snapshot(parse(text), basis=text)
+        return Snapshot(read_text(str(self._path)))
 
     def write(self, snapshot: Snapshot, document: TokenDocument) -> None:
         try:
             with locked(self._path.with_name(f".{self._path.name}.lock"), self._timeout):
-                if read_text(str(self._path)) != snapshot.basis:
+                if read_text(str(self._path)) != snapshot.text:
                     raise StoreConflict(f"{self._path} was changed by somebody else")
                 replace_private(self._path, document.dump(indent=2) + "\n", self._timeout)
         except OSError as error:

@@ -17,7 +17,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from mcp_faas.stores import Access, Snapshot, StoreConflict, StoreError, StoreUnavailable
-from mcp_faas.tokens import DocumentError, TokenDocument, parse
+from mcp_faas.tokens import DocumentError, TokenDocument
 
 CURRENT = "AWSCURRENT"
 WRITTEN = "MCPFAAS"  # the label under which a version waits to become current
@@ -115,8 +115,8 @@ class SecretsManagerStore:
 
     def read(self) -> Snapshot:
         found = self.secret.read()
-        document = parse(found.text) if found.version else TokenDocument()
-        return Snapshot(document, found.time, found.version)
+        text = found.text if found.version else TokenDocument().dump()
+        return Snapshot(text, found.time, found.version)
 
     def write(self, snapshot: Snapshot, document: TokenDocument) -> None:
         self.secret.replace(snapshot.basis, document.dump())

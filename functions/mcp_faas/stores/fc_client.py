@@ -1,0 +1,112 @@
+"""Call the FC OpenAPI through the official SDK, once per call and without its leaks. Knows no trigger and no domain."""
+
+from __future__ import annotations
+
+import contextlib
+import email.utils
+import os
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from mcp_faas.stores import Access, StoreConflict, StoreError, StoreUnavailable
+
+from alibabacloud_fc20230330.client import Client
+from alibabacloud_tea_openapi.exceptions import AlibabaCloudException
+from alibabacloud_tea_openapi.utils_models import Config, RuntimeOptions
+from Tea.exceptions import TeaException
+
+# The API has no compare-and-swap: whoever reads, and writes within this time, cannot remove a token that
+# was already there for longer. `rotation` waits this time out before it hands a token to anybody.
+WRITE_WINDOW_SECONDS = 2.0
+
+_PROXIES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy")
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+class FcClient:
+    """The SDK's client, with its failures sorted into those that prove nothing and those that are final."""
+
+    def __init__(self, region: str, access: Access) -> None:
+        endpoint = urlsplit(access.fc_endpoint if "//" in access.fc_endpoint else f"https://{access.fc_endpoint}")
+        self._local = endpoint.hostname in _LOOPBACK
+        settings: dict[str, Any] = {"region_id": region}
+        if access.fc_endpoint:  # the scheme apart from the host: together they become a broken Host header
+            settings |= {"endpoint": endpoint.netloc, "protocol": endpoint.scheme}
+        key = access.fc_key or (("local", "local", "") if self._local else None)
+        if key:
+            settings |= {"access_key_id": key[0], "access_key_secret": key[1], "security_token": key[2] or None}
+        else:
+            settings["credential"] = _credentials()
+        self.client: Any = Client(Config(**settings))
+        milliseconds = max(1, int(access.timeout * 1000))
+        self._runtime = RuntimeOptions(connect_timeout=milliseconds, read_timeout=milliseconds, autoretry=False)
+
+    def call(self, operation: str, what: str, *arguments: Any) -> Any:
+        """One call, never repeated. The service's own words are not passed on: they may quote what was sent."""
+        with self._quietly():
+            try:
+                return getattr(self.client, f"{operation}_with_options")(*arguments, {}, self._runtime)
+            except AlibabaCloudException as error:
+                raise _translate(operation, what, error) from None
+            except TeaException as error:  # a lost connection, or an answer that is no JSON
+                cause = type(getattr(error, "inner_exception", None) or error).__name__
+                raise StoreUnavailable(f"{operation} of {what}: no usable answer ({cause})") from None
+            except (AttributeError, KeyError, TypeError, ValueError) as error:  # JSON of another shape
+                kind = type(error).__name__
+                raise StoreUnavailable(f"{operation} of {what}: the answer is not understood ({kind})") from None
+
+    @contextlib.contextmanager
+    def _quietly(self) -> Iterator[None]:
+        """Hide two settings from the SDK: with DEBUG=sdk it prints every header, STS token and signature included, and
+        it obeys HTTP_PROXY but not NO_PROXY, so that calls to this machine would leave it."""
+        hidden = ("DEBUG", *(_PROXIES if self._local else ()))
+        saved = {name: os.environ.pop(name) for name in hidden if name in os.environ}
+        try:
+            yield
+        finally:
+            os.environ.update(saved)
+
+
+def _credentials() -> Any:
+    from alibabacloud_credentials.client import Client as CredentialsClient
+    from alibabacloud_credentials.exceptions import CredentialException
+
+    try:
+        return CredentialsClient()
+    except (CredentialException, ValueError, OSError) as error:
+        raise StoreError(f"no Alibaba Cloud credentials ({type(error).__name__})") from None
+
+
+def _translate(operation: str, what: str, error: Any) -> StoreError:
+    status = error.status_code if isinstance(error.status_code, int) else 0
+    request = (error.data or {}).get("RequestId", "unknown") if isinstance(error.data, dict) else "unknown"
+    said = f"{operation} of {what}: {error.code} (HTTP {status}, request {request})"
+    if status >= 500 or status == 429 or "Throttl" in str(error.code):
+        return StoreUnavailable(said)
+    if status in (409, 412):
+        return StoreConflict(said)
+    return StoreError(said)
+
+
+def server_time(answer: Any) -> datetime | None:
+    """The clock of the service, from the answer's Date."""
+    try:
+        moment = email.utils.parsedate_to_datetime((answer.headers or {}).get("date", ""))
+    except (TypeError, ValueError):
+        return None
+    return moment if moment.tzinfo else None
+
+
+class ReadTimer:
+    """Remembers when a read began, and refuses a write that would go out too long after it."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._began = clock()
+
+    def check(self, what: str) -> None:
+        if self._clock() - self._began > WRITE_WINDOW_SECONDS:
+            raise StoreConflict(f"{what} was read more than {WRITE_WINDOW_SECONDS:g} s ago")
