@@ -62,7 +62,7 @@ class Artifact:
 
 ARTIFACTS = (
     Artifact("aws", "mcp_server", ("aws_lambda", "tools"), "requirements.txt", sam_ids=("McpServer",)),
-    Artifact("aws", "token_guard", ("aws_authorizer", "aws_rotation"), sam_ids=("AwsAuthorizer", "AwsRotation")),
+    Artifact("aws", "token_guard", ("aws_authorizer",), sam_ids=("AwsAuthorizer", "AwsRotation")),
     Artifact("fc", "mcp_server", ("alibaba_fc", "tools"), "requirements.txt", executables=("bootstrap",)),
     Artifact("fc", "token_guard", ("fc_rotation",), "requirements-fc.txt"),
 )
