@@ -1,0 +1,269 @@
+"""Verify a JWT access token: `parse` its text, then `verify` it with keys, a policy and a clock reading. No I/O.
+
+RFC 9068 §4 is the list of checks, RFC 8725 the warnings, RFC 7515 and 7519 the grammar. Where they leave room the
+stricter reading holds; docs/jwt.md lists those places. The signature itself is PyJWT's and cryptography's work.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from jwt.algorithms import get_default_algorithms
+
+from mcp_faas.auth.algorithms import ASYMMETRIC_ALGORITHMS
+from mcp_faas.auth.errors import (
+    AlgorithmRefused,
+    AudienceMismatch,
+    ClaimMalformed,
+    ClaimMissing,
+    HeaderRefused,
+    IssuerMismatch,
+    LifetimeTooLong,
+    SignatureInvalid,
+    TokenBound,
+    TokenExpired,
+    TokenMalformed,
+    TokenNotYetValid,
+    TokenTooLong,
+    TypeMismatch,
+)
+from mcp_faas.auth.keys import KID_MAX_CHARACTERS, KeySet
+from mcp_faas.auth.principal import Principal
+from mcp_faas.auth.profiles import PROFILES, Profile
+from mcp_faas.auth.scopes import is_scope
+
+TOKEN_MAX_CHARACTERS = 8192  # FC caps all request headers together at 8 KB; checked before anything is parsed
+TEXT_CLAIM_MAX_CHARACTERS = 1024
+LEEWAY_SECONDS = 30
+
+_COMPACT = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")
+_ALGORITHMS = {name: get_default_algorithms()[name] for name in ASYMMETRIC_ALGORITHMS}
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What one issuer's tokens must look like; `audiences` are the accepted values, any one of them is enough."""
+
+    issuer: str
+    audiences: frozenset[str]
+    algorithms: frozenset[str] = frozenset(ASYMMETRIC_ALGORITHMS)
+    profile: Profile = PROFILES["rfc9068"]
+
+
+@dataclass(frozen=True)
+class Unverified:
+    """A token that was taken apart and not yet believed: use it to choose a policy and a key, for nothing else."""
+
+    header: Mapping[str, Any] = field(repr=False)
+    claims: Mapping[str, Any] = field(repr=False)
+    signing_input: bytes = field(repr=False)
+    signature: bytes = field(repr=False)
+
+    @property
+    def algorithm(self) -> str:
+        """`alg`, one of ours. Raises `AlgorithmRefused`."""
+        algorithm = self.header.get("alg")
+        if not isinstance(algorithm, str) or algorithm not in _ALGORITHMS:
+            raise AlgorithmRefused("alg is not an asymmetric algorithm that we know")
+        return algorithm
+
+    @property
+    def kid(self) -> str | None:
+        """`kid`, short printable text. Raises `HeaderRefused`."""
+        kid = self.header.get("kid")
+        if kid is None and "kid" not in self.header:
+            return None
+        if not isinstance(kid, str) or not 0 < len(kid) <= KID_MAX_CHARACTERS or not kid.isprintable():
+            raise HeaderRefused("kid is not a short printable text")
+        return kid
+
+    @property
+    def issuer(self) -> str:
+        """`iss` as the token says it. Raises `ClaimMissing` or `ClaimMalformed`."""
+        return _text(self.claims, "iss")
+
+
+def parse(token: str) -> Unverified:
+    """Take a compact JWS apart (RFC 7515 §3.1). Raises `TokenTooLong` or `TokenMalformed`."""
+    if len(token) > TOKEN_MAX_CHARACTERS:
+        raise TokenTooLong(f"longer than {TOKEN_MAX_CHARACTERS} characters")
+    parts = _COMPACT.fullmatch(token)
+    if parts is None:
+        raise TokenMalformed("not three base64url parts")
+    header, claims, signature = (_decode(part) for part in parts.groups())
+    return Unverified(_json_object(header), _json_object(claims), token[: token.rindex(".")].encode("ascii"), signature)
+
+
+def verify(token: Unverified, keys: KeySet, policy: Policy, now: float) -> Principal:
+    """The principal of a token that passes every check of `policy` at `now` (seconds since the epoch).
+
+    Raises a `TokenRejected` that says which check failed. The signature comes before the claims (ASVS 5.0 9.1.1).
+    """
+    profile = policy.profile
+    algorithm = token.algorithm
+    if algorithm not in policy.algorithms:
+        raise AlgorithmRefused("alg is not in MCP_JWT_ALGORITHMS")
+    _check_header(token.header, profile)
+    key = keys.find(token.kid, algorithm)
+    _check_signature(algorithm, token.signing_input, key.public, token.signature)
+    claims = token.claims
+    if token.issuer != policy.issuer:
+        raise IssuerMismatch("iss is not the configured issuer")
+    expires_at = _check_times(claims, now, profile)
+    if "cnf" in claims:
+        raise TokenBound("cnf binds this token to a key; sent as plain Bearer it proves nothing")
+    if policy.audiences.isdisjoint(_audiences(claims, profile)):
+        raise AudienceMismatch(f"{profile.audience_claim} is not for this resource")
+    _check_marks(claims, profile)
+    return Principal(
+        client=next((_text(claims, name) for name in profile.client_claims if name in claims), "unknown"),
+        subject=_text(claims, "sub"),
+        issuer=policy.issuer,
+        scopes=_scopes(claims, profile),
+        expires_at=expires_at,
+        claims=claims,
+    )
+
+
+def _decode(part: str) -> bytes:
+    try:
+        decoded = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+    except (binascii.Error, ValueError):
+        raise TokenMalformed("a part is not base64url") from None
+    # Unused trailing bits would make several texts of one token; only the canonical one counts (RFC 4648 §3.5).
+    if base64.urlsafe_b64encode(decoded).rstrip(b"=") != part.encode("ascii"):
+        raise TokenMalformed("a part is not canonical base64url")
+    return decoded
+
+
+def _json_object(text: bytes) -> Mapping[str, Any]:
+    try:
+        value = json.loads(text.decode(), object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        raise TokenMalformed("header or payload is not strict JSON in UTF-8") from None
+    if not isinstance(value, dict):
+        raise TokenMalformed("header or payload is not a JSON object")
+    return value
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """RFC 7515 §4 and RFC 7519 §4: names are unique; which one of two counts would be a matter of taste."""
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError
+    return members
+
+
+def _no_constant(_: str) -> NoReturn:
+    """NaN and Infinity are Python's, not JSON's."""
+    raise ValueError
+
+
+def _check_header(header: Mapping[str, Any], profile: Profile) -> None:
+    for name in ("crit", "b64", "zip"):
+        if name in header:
+            raise HeaderRefused(f"{name} is not supported")
+    content = header.get("cty")
+    if content is not None and (not isinstance(content, str) or content.lower().removeprefix("application/") == "jwt"):
+        raise HeaderRefused("cty says that another token is inside")
+    kind = header.get("typ", "")
+    if not isinstance(kind, str) or kind.lower().removeprefix("application/") not in profile.types:
+        raise TypeMismatch("typ is not that of an access token")
+
+
+def _check_signature(algorithm: str, signing_input: bytes, key: Any, signature: bytes) -> None:
+    try:
+        valid = _ALGORITHMS[algorithm].verify(signing_input, key, signature)
+    # A signature of the wrong length or form makes the libraries raise different things; all mean no.
+    except Exception:  # noqa: BLE001
+        raise SignatureInvalid("the signature has the wrong form") from None
+    if not valid:
+        raise SignatureInvalid("the signature does not fit the key")
+
+
+def _check_times(claims: Mapping[str, Any], now: float, profile: Profile) -> int:
+    expires_at = _number(claims, "exp")
+    if now >= expires_at + LEEWAY_SECONDS:
+        raise TokenExpired("exp has passed")
+    if expires_at > now + profile.max_lifetime_seconds + LEEWAY_SECONDS:
+        raise LifetimeTooLong("exp is too far away")
+    for name in ("nbf", "iat"):
+        if name in claims and _number(claims, name) > now + LEEWAY_SECONDS:
+            raise TokenNotYetValid(f"{name} lies in the future")
+    if "iat" in claims and expires_at - _number(claims, "iat") > profile.max_lifetime_seconds:
+        raise LifetimeTooLong("exp is too long after iat")
+    return int(expires_at)
+
+
+def _check_marks(claims: Mapping[str, Any], profile: Profile) -> None:
+    for name in sorted(profile.required):
+        if name not in claims:
+            raise ClaimMissing(f"{name} is missing")
+    for name in ("jti", *profile.client_claims):
+        if name in claims:
+            _text(claims, name)
+    for name, value in profile.equal.items():
+        if _text(claims, name) != value:
+            raise TypeMismatch(f"{name} is not that of an access token")
+    for name in sorted(profile.forbidden):
+        if name in claims:
+            raise TypeMismatch(f"{name} marks another kind of token")
+
+
+def _audiences(claims: Mapping[str, Any], profile: Profile) -> frozenset[str]:
+    value = claims.get(profile.audience_claim)
+    if value is None:
+        raise ClaimMissing(f"{profile.audience_claim} is missing")
+    entries = value if isinstance(value, list) else [value]
+    if not entries or not all(isinstance(entry, str) for entry in entries):
+        raise ClaimMalformed(f"{profile.audience_claim} is neither text nor a list of texts")
+    return frozenset(entries)
+
+
+def _scopes(claims: Mapping[str, Any], profile: Profile) -> frozenset[str]:
+    value = claims.get(profile.scope_claim)
+    if value is None:
+        return frozenset()
+    words: list[Any]
+    if profile.scope_form == "text" and isinstance(value, str):
+        words = value.split(" ") if value else []  # RFC 6749 §3.3: single blanks, no other white space
+    elif profile.scope_form == "list" and isinstance(value, list):
+        words = value
+    else:
+        raise ClaimMalformed(f"{profile.scope_claim} is not a {profile.scope_form}")
+    if not all(isinstance(word, str) and is_scope(word) for word in words):
+        raise ClaimMalformed(f"{profile.scope_claim} holds something that is not a scope")
+    return frozenset(words)
+
+
+def _number(claims: Mapping[str, Any], name: str) -> float:
+    """A NumericDate (RFC 7519 §2): a JSON number, finite and not negative; a boolean is none."""
+    value = claims.get(name)
+    if value is None and name not in claims:
+        raise ClaimMissing(f"{name} is missing")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ClaimMalformed(f"{name} is not a number")
+    # Compared as it is: turning a 400-digit integer into a float would overflow.
+    if (isinstance(value, float) and not math.isfinite(value)) or not 0 <= value < 2**53:
+        raise ClaimMalformed(f"{name} is out of bounds")
+    return value
+
+
+def _text(claims: Mapping[str, Any], name: str) -> str:
+    value = claims.get(name)
+    if value is None and name not in claims:
+        raise ClaimMissing(f"{name} is missing")
+    if not isinstance(value, str) or not 0 < len(value) <= TEXT_CLAIM_MAX_CHARACTERS:
+        raise ClaimMalformed(f"{name} is not a text of 1 to {TEXT_CLAIM_MAX_CHARACTERS} characters")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ClaimMalformed(f"{name} is not encodable text") from None
+    return value

@@ -1,0 +1,31 @@
+"""RFC 9728 protected-resource metadata: where it lives and what it says, from settings alone. No I/O.
+
+Nothing of a request enters: the document is the same bytes for every caller of one resource.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from urllib.parse import urlsplit, urlunsplit
+
+WELL_KNOWN = "/.well-known/oauth-protected-resource"
+
+
+def metadata_url(resource: str) -> str:
+    """Where a resource's metadata is found: the well-known part goes between host and path (RFC 9728 §3.1)."""
+    parts = urlsplit(resource)
+    return urlunsplit((parts.scheme, parts.netloc, WELL_KNOWN + parts.path.removesuffix("/"), parts.query, ""))
+
+
+def metadata(resource: str, issuers: Sequence[str], scopes_supported: Iterable[str]) -> bytes:
+    """The metadata document as JSON bytes; `resource` and `issuers` byte for byte as configured (RFC 9728 §2)."""
+    document: dict[str, object] = {
+        "resource": resource,
+        "authorization_servers": list(issuers),
+        "bearer_methods_supported": ["header"],
+    }
+    # `offline_access` is between client and issuer; MCP 2026-07-28 says that a resource never asks for it.
+    if scopes := sorted(set(scopes_supported) - {"offline_access"}):
+        document["scopes_supported"] = scopes
+    return json.dumps(document, separators=(",", ":")).encode()

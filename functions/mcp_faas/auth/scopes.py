@@ -1,0 +1,82 @@
+"""Scopes: what an operation needs, declared beside it in `tools.py`, and what a grant covers. No I/O.
+
+A scope is words joined by colons. A granted scope covers itself, everything below it, and with a trailing `*`
+everything below that point: `mcp:tools` and `mcp:tools:*` both cover `mcp:tools:forecast`; `mcp:tool` covers neither.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+from mcp_faas.auth.errors import ScopeMissing
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+# RFC 6749 §3.3: a scope-token is printable ASCII without blank, quote and backslash.
+_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
+
+
+def is_scope(text: str) -> bool:
+    """Is this one scope-token of RFC 6749 §3.3?"""
+    return _SCOPE.fullmatch(text) is not None
+
+
+def covers(granted: Iterable[str], needed: str) -> bool:
+    """Does one of the granted scopes cover the needed one?"""
+    return any(needed == scope or needed.startswith(scope.removesuffix(":*") + ":") for scope in granted)
+
+
+def require(granted: Iterable[str], needed: frozenset[str]) -> None:
+    """Raise `ScopeMissing`, naming all needed scopes, unless the granted ones cover every one of them."""
+    granted = tuple(granted)
+    if not all(covers(granted, scope) for scope in needed):
+        raise ScopeMissing(needed)
+
+
+class Scopes:
+    """What the operations of a server need. Put one into `tools.py` as `scopes` and declare beside each operation."""
+
+    def __init__(self) -> None:
+        self._needed: dict[tuple[str, str], frozenset[str]] = {}
+
+    def tool(self, *needed: str, name: str | None = None) -> Callable[[_Function], _Function]:
+        """Declare what a tool needs; `name` where the tool is not called like its function."""
+        return self._declare("tools/call", needed, name)
+
+    def prompt(self, *needed: str, name: str | None = None) -> Callable[[_Function], _Function]:
+        """Declare what a prompt needs; `name` where the prompt is not called like its function."""
+        return self._declare("prompts/get", needed, name)
+
+    def resource(self, uri: str, *needed: str) -> Callable[[_Function], _Function]:
+        """Declare what a resource, or every resource of a URI template, needs; `uri` as given to the server."""
+        return self._declare("resources/read", needed, uri)
+
+    def _declare(self, method: str, needed: tuple[str, ...], name: str | None) -> Callable[[_Function], _Function]:
+        bad = [scope for scope in needed if not is_scope(scope)]
+        if bad or not needed:
+            raise ValueError(f"a scope is one word of printable ASCII without quotes; got {bad or 'none at all'}")
+
+        def decorator(function: _Function) -> _Function:
+            self._needed[method, name or function.__name__] = frozenset(needed)
+            return function
+
+        return decorator
+
+    @property
+    def declared(self) -> Mapping[tuple[str, str], frozenset[str]]:
+        """(method, name or URI) -> the scopes that it needs."""
+        return dict(self._needed)
+
+    @property
+    def supported(self) -> frozenset[str]:
+        """Every scope that is declared anywhere: what the metadata advertises."""
+        return frozenset().union(*self._needed.values())
+
+    def needed_for(self, method: str, target: str, matches: Callable[[str, str], bool]) -> frozenset[str]:
+        """All scopes of one operation. `matches(declared, target)` compares resource URIs as the server does."""
+        if method == "resources/read":
+            found = [need for (kind, uri), need in self._needed.items() if kind == method and matches(uri, target)]
+            return frozenset().union(*found)
+        return self._needed.get((method, target), frozenset())
