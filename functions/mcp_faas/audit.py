@@ -1,0 +1,51 @@
+"""The audit line: one JSON object on one line per decision of a door. Knows the fields, never a token or an argument.
+
+`docs/audit.md` describes each field. What is unknown is null.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from typing import Literal
+
+SCHEMA = "mcp-faas/1"
+FIELD_MAX_CHARACTERS = 256  # names of tools and methods come from callers
+
+
+@dataclass
+class Decision:
+    """What is known of one request when it has been answered."""
+
+    door: str
+    request_id: str | None = None
+    decision: Literal["allow", "deny"] = "deny"
+    reason: str | None = None
+    status: int | None = None
+    issuer: str | None = None
+    subject: str | None = None
+    client: str | None = None
+    scopes: list[str] | None = None
+    method: str | None = None
+    tool: str | None = None
+    ms: float | None = None
+
+
+def line(decision: Decision, time: float) -> str:
+    """The audit line of a decision at `time` (seconds since the epoch), without the line's end."""
+    stamp = datetime.fromtimestamp(time, timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    fields = {name: _short(value) for name, value in asdict(decision).items()}
+    # ASCII, so that no caller's text can end the line or hide in it.
+    return json.dumps({"audit": SCHEMA, "time": stamp, **fields}, ensure_ascii=True, separators=(",", ":"))
+
+
+def write(decision: Decision, time: float) -> None:
+    """Put the audit line on standard output, which both platforms keep as the function's log."""
+    sys.stdout.write(line(decision, time) + "\n")
+    sys.stdout.flush()
+
+
+def _short(value: object) -> object:
+    return value[:FIELD_MAX_CHARACTERS] if isinstance(value, str) else value

@@ -1,0 +1,55 @@
+"""Logging of the function: one handler on stderr, and no token or signature in it at any level. No business logic.
+
+Set up before anything else is imported: the SDK configures the root logger itself where nobody has.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+
+# Libraries that print headers, bodies or signatures when asked for details. The level asked for is never theirs.
+_TALKATIVE = ("botocore", "boto3", "urllib3", "httpx2", "httpcore2", "h11", "uvicorn", "Tea", "alibabacloud", "asyncio")
+
+_SECRETS = re.compile(
+    r"""
+    (?P<scheme>\bbearer\s+)[^\s"',;\\]+                                   # a credential behind its scheme
+    | \beyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)*                         # anything that begins like a JWT
+    | (?P<name>["']?(?:token_?data|signature|secret_?string|access_token|authorization)["']?\s*[:=,]\s*b?["']?)
+      [^\s"',;\\})\]]+                                                    # a value behind a telling name
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+def redact(text: str) -> str:
+    """The text without what looks like a credential."""
+    return _SECRETS.sub(lambda found: f"{found['scheme'] or found['name'] or ''}[redacted]", text)
+
+
+class RedactingFormatter(logging.Formatter):
+    """Formats a record, traceback included, and takes out what looks like a credential."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(super().format(record))
+
+
+class _Stderr(logging.StreamHandler):  # type: ignore[type-arg]  # generic only in the type stubs of Python 3.10
+    """Writes to what `sys.stderr` is at that moment, and reports its own failures without the record's arguments."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        kind = sys.exc_info()[0]
+        sys.stderr.write(f"log record of {record.name} could not be written: {kind.__name__ if kind else 'unknown'}\n")
+
+
+def configure(level: str) -> None:
+    """Send everything at `level` and above to stderr, redacted; talkative libraries no lower than INFO."""
+    handler = _Stderr(sys.stderr)
+    handler.setFormatter(RedactingFormatter("%(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+    # At INFO the transports write a line or two for every call; the audit line says it better.
+    if level != "DEBUG":
+        logging.getLogger("mcp.server.streamable_http").setLevel(logging.WARNING)
