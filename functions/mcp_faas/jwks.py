@@ -1,0 +1,200 @@
+"""Fetch and cache one issuer's JWK set, so that neither an outage nor a stranger can lock good callers out.
+
+A key that is known never waits for the issuer beyond a moment; an unknown one costs at most one fetch in 30 s, the
+issuer up, down or hanging. The policy for the keys themselves is in `auth/keys.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable
+from urllib.parse import urlsplit, urlunsplit
+
+import httpx2
+
+from mcp_faas.auth.errors import KeysUnavailable, KeyUnknown
+from mcp_faas.auth.keys import KeySet, KeySetMalformed, parse_key_set
+from mcp_faas.settings import is_loopback
+
+FETCH_SECONDS = 4.0  # metadata and key set together; a refusal must leave within 5 s whatever the issuer does
+REFRESH_AFTER_SECONDS = 240  # from this age on a set is fetched again beside the calls
+TRUST_SECONDS = 300  # a removed key is refused after this, as long as the issuer answers
+PATIENCE_SECONDS = 0.25  # what a call with a known key waits for a set that is older than that
+STALE_SECONDS = 24 * 3600  # how long a set outlives an issuer that does not answer; then the door closes
+COOLDOWN_SECONDS = 30  # one attempt in this time ...
+BURST = 3  # ... and this many at once after a quiet time
+DOCUMENT_MAX_BYTES = 512 * 1024
+
+logger = logging.getLogger(__name__)
+
+
+class FetchFailed(Exception):
+    """The issuer did not give what it should; the message says what, without quoting the answer."""
+
+
+class KeySource:
+    """The keys of one issuer, from a URL, from its metadata, or given once and for all."""
+
+    def __init__(
+        self,
+        issuer: str,
+        *,
+        jwks_url: str | None = None,
+        jwks: bytes | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._issuer = issuer
+        self._url = jwks_url
+        # Wall clock, because a frozen instance's monotonic clock may stand still while keys grow old.
+        self._clock = clock
+        self._fixed = parse_key_set(jwks) if jwks is not None else None
+        self._keys: KeySet | None = None
+        self._loaded_at = 0.0
+        self._failing = False
+        self._allowance = float(BURST)
+        self._allowance_at = clock()
+        self._fetch: asyncio.Task[None] | None = None
+
+    async def keys_for(self, kid: str | None, algorithm: str) -> KeySet:
+        """A set in which to look for `kid`; the caller finds out whether it is there.
+
+        Raises `KeysUnavailable` while no set was ever loaded, or the last one is too old, and the issuer is silent.
+        """
+        if self._fixed is not None:
+            return self._fixed
+        keys, age = self._keys, self._clock() - self._loaded_at
+        if keys is None or not 0 <= age <= STALE_SECONDS:
+            await self._refresh(FETCH_SECONDS)
+            keys, age = self._keys, self._clock() - self._loaded_at
+            if keys is None or not 0 <= age <= STALE_SECONDS:
+                raise KeysUnavailable("no key set, and the issuer does not answer")
+            return keys
+        if not _knows(keys, kid, algorithm):
+            await self._refresh(FETCH_SECONDS)
+        elif age > TRUST_SECONDS:
+            await self._refresh(0 if self._failing else PATIENCE_SECONDS)
+        elif age > REFRESH_AFTER_SECONDS:
+            await self._refresh(0)
+        return self._keys or keys
+
+    async def _refresh(self, patience: float) -> None:
+        """See that a fetch is under way if one is allowed, and wait for it at most `patience` seconds."""
+        loop = asyncio.get_running_loop()
+        if self._fetch is None or self._fetch.done() or self._fetch.get_loop() is not loop:
+            if not self._may_fetch():
+                return
+            self._fetch = loop.create_task(self._load())
+        if patience:
+            # A caller that gives up or is cut off leaves the fetch to the others.
+            await asyncio.wait({self._fetch}, timeout=patience)
+
+    def _may_fetch(self) -> bool:
+        """Take one from the allowance; attempts count, not successes, so an outage cannot be used to amplify."""
+        now = self._clock()
+        gained = max(0.0, now - self._allowance_at) / COOLDOWN_SECONDS
+        self._allowance, self._allowance_at = min(float(BURST), self._allowance + gained), now
+        if self._allowance < 1:
+            return False
+        self._allowance -= 1
+        return True
+
+    async def _load(self) -> None:
+        try:
+            keys = await asyncio.wait_for(self._read(), FETCH_SECONDS)
+        except (
+            FetchFailed,
+            KeySetMalformed,
+            httpx2.HTTPError,
+            httpx2.InvalidURL,
+            OSError,
+            asyncio.TimeoutError,
+        ) as why:
+            self._failing = True
+            detail = str(why) if isinstance(why, FetchFailed | KeySetMalformed) else type(why).__name__
+            logger.warning("the key set of %s could not be loaded: %s", self._issuer, detail)
+            return
+        self._keys, self._loaded_at, self._failing = keys, self._clock(), False
+        for reason in keys.left_out:
+            logger.warning("the key set of %s: left out %s", self._issuer, reason)
+
+    async def _read(self) -> KeySet:
+        # The environment's proxies stay in force: in a private network they may be the only way to the issuer.
+        async with httpx2.AsyncClient(follow_redirects=False, timeout=FETCH_SECONDS) as client:
+            url = self._url or await self._discover(client)
+            keys = parse_key_set(await _get(client, url))
+            self._url = url
+            return keys
+
+    async def _discover(self, client: httpx2.AsyncClient) -> str:
+        """`jwks_uri` from the issuer's own metadata (RFC 8414 §3, OpenID Connect Discovery §4)."""
+        reasons = []
+        for candidate in metadata_urls(self._issuer):
+            try:
+                document = json.loads((await _get(client, candidate)).decode())
+            except FetchFailed as why:
+                reasons.append(f"{candidate}: {why}")
+                continue
+            except (ValueError, RecursionError):
+                reasons.append(f"{candidate}: not JSON")
+                continue
+            url = document.get("jwks_uri") if isinstance(document, dict) else None
+            if not isinstance(url, str) or document.get("issuer") != self._issuer:
+                # RFC 8414 §3.3: another issuer's metadata must not be used.
+                reasons.append(f"{candidate}: its issuer is another one, or it has no jwks_uri")
+                continue
+            _check_jwks_uri(url, self._issuer)
+            return url
+        raise FetchFailed("; ".join(reasons))
+
+
+def metadata_urls(issuer: str) -> list[str]:
+    """Where an issuer may publish its metadata: RFC 8414 §3.1 puts the well-known part in front, OpenID behind."""
+    parts = urlsplit(issuer)
+    path = parts.path.rstrip("/")
+    paths = [
+        f"/.well-known/oauth-authorization-server{path}",
+        f"{path}/.well-known/openid-configuration",
+        f"/.well-known/openid-configuration{path}",
+    ]
+    return [urlunsplit((parts.scheme, parts.netloc, path, "", "")) for path in dict.fromkeys(paths)]
+
+
+def _check_jwks_uri(url: str, issuer: str) -> None:
+    """What metadata names may not lead to this machine or to plain http, unless the issuer itself is local."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        raise FetchFailed("jwks_uri is not a URL") from None
+    local = is_loopback(urlsplit(issuer).hostname or "")
+    if not host or parts.scheme not in (("http", "https") if local else ("https",)):
+        raise FetchFailed("jwks_uri is not an https URL")
+    if is_loopback(host) is not local:
+        raise FetchFailed("jwks_uri and issuer disagree on whether they are local")
+
+
+async def _get(client: httpx2.AsyncClient, url: str) -> bytes:
+    """The body of a 200 answer, bounded in size. Redirects are not followed and nothing is decompressed."""
+    headers = {"accept": "application/json", "accept-encoding": "identity"}
+    async with client.stream("GET", url, headers=headers) as response:
+        if response.status_code != 200:
+            raise FetchFailed(f"status {response.status_code}")
+        if response.headers.get("content-encoding", "identity") != "identity":
+            raise FetchFailed("a compressed answer that was not asked for")
+        body = bytearray()
+        async for chunk in response.aiter_raw():
+            body += chunk
+            if len(body) > DOCUMENT_MAX_BYTES:
+                raise FetchFailed(f"more than {DOCUMENT_MAX_BYTES} bytes")
+        return bytes(body)
+
+
+def _knows(keys: KeySet, kid: str | None, algorithm: str) -> bool:
+    try:
+        keys.find(kid, algorithm)
+    except KeyUnknown:
+        return False
+    return True
