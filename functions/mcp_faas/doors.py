@@ -1,0 +1,113 @@
+"""The three doors: each turns the credentials of one request into a `Principal` or raises an `AuthError`.
+
+What is checked is decided in `auth/`; here it meets the stores, the key sets and the clock.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import anyio
+import anyio.to_thread
+
+from mcp_faas.auth.bearer import identify, token_of
+from mcp_faas.auth.errors import IssuerMismatch, KeysUnavailable, TokenUnknown
+from mcp_faas.auth.jwt import Policy, parse, verify
+from mcp_faas.auth.principal import Principal
+from mcp_faas.call import Call
+from mcp_faas.documents import DocumentUnavailable, TokenDocuments
+from mcp_faas.jwks import KeySource
+from mcp_faas.settings import Settings
+from mcp_faas.stores import open_store
+from mcp_faas.tokens import Token
+
+
+class Door(Protocol):
+    """What stands between a stranger and the tools."""
+
+    async def admit(self, authorization: Sequence[str], call: Call) -> Principal:
+        """Who this is; `authorization` are the values of the request's `Authorization` headers.
+
+        Raises an `AuthError`; nothing else leaves a door.
+        """
+
+
+@dataclass(frozen=True)
+class PlatformDoor:
+    """The gateway in front has checked. The `Authorization` header is never looked at, whatever it says."""
+
+    scopes: frozenset[str]
+
+    async def admit(self, authorization: Sequence[str], call: Call) -> Principal:
+        return replace(call.gateway or Principal(client="platform"), scopes=self.scopes)
+
+
+class BearerDoor:
+    """The function compares the token with the token document itself."""
+
+    def __init__(self, documents: TokenDocuments, scopes: frozenset[str]) -> None:
+        self._documents = documents
+        self._scopes = scopes
+        self._reading = anyio.Lock()
+
+    async def admit(self, authorization: Sequence[str], call: Call) -> Principal:
+        presented = token_of(authorization)
+        try:
+            token = identify(presented, await self._tokens())
+        except TokenUnknown:
+            token = identify(presented, await self._tokens(newer=True))
+        return Principal(client=token.name, subject=token.name, scopes=self._scopes)
+
+    async def _tokens(self, *, newer: bool = False) -> tuple[Token, ...]:
+        async with self._reading:
+            try:
+                # In a thread: a store talks to its service without regard for the loop.
+                return await anyio.to_thread.run_sync(lambda: self._documents.tokens(newer=newer))
+            except DocumentUnavailable:
+                raise KeysUnavailable("the token document cannot be read") from None
+
+
+class JwtDoor:
+    """The function is an OAuth 2.1 resource server: it verifies the token with the issuer's keys (RFC 9068 §4)."""
+
+    def __init__(
+        self,
+        policies: Sequence[tuple[Policy, KeySource]],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._policies = {policy.issuer: (policy, keys) for policy, keys in policies}
+        self._clock = clock
+
+    async def admit(self, authorization: Sequence[str], call: Call) -> Principal:
+        token = parse(token_of(authorization))
+        chosen = self._policies.get(token.issuer)
+        if chosen is None:
+            raise IssuerMismatch("iss is not a configured issuer")
+        policy, source = chosen
+        if not policy.audiences:
+            # Without MCP_JWT_AUDIENCE a token must be for this very endpoint (RFC 8707 §2).
+            policy = replace(policy, audiences=frozenset({call.public_url} if call.public_url else ()))
+        keys = await source.keys_for(token.kid, token.algorithm)
+        return verify(token, keys, policy, self._clock())
+
+
+def open_door(settings: Settings) -> Door:
+    """The door that the settings ask for. Raises `SettingsError` or `AddressError` where it cannot be built."""
+    if settings.door == "platform":
+        return PlatformDoor(settings.token_scopes)
+    if settings.jwt is not None:
+        jwt = settings.jwt
+        return JwtDoor(
+            [
+                (
+                    Policy(issuer, jwt.audiences, jwt.algorithms, jwt.profile),
+                    KeySource(issuer, jwks_url=jwt.jwks_url, jwks=jwt.jwks),
+                )
+                for issuer in jwt.issuers
+            ]
+        )
+    store = open_store(settings.tokens or "")
+    return BearerDoor(TokenDocuments(lambda: store.read().document), settings.token_scopes)

@@ -1,0 +1,70 @@
+"""Read one JSON-RPC message far enough to know what it asks for: method, target, id. No I/O.
+
+The body is the only source: the `Mcp-Method` and `Mcp-Name` headers are the caller's word and are compared by the SDK.
+Text that two parsers could read differently is refused here, so that the SDK cannot see another message than we did.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+PARSE_ERROR, INVALID_REQUEST = -32700, -32600  # JSON-RPC 2.0 §5.1
+
+# Which parameter names what an operation works on.
+_TARGETS = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
+
+
+class MessageMalformed(Exception):
+    """Not one JSON-RPC message; `code` is JSON-RPC's, the text may be shown to the caller."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Message:
+    """What a body asks for. A notification has no `id`; a malformed one may lack everything: the SDK answers it."""
+
+    id: str | int | None
+    method: str | None
+    target: str | None
+
+    @property
+    def tool(self) -> str | None:
+        """The tool that is called, if one is."""
+        return self.target if self.method == "tools/call" else None
+
+
+def parse_message(body: bytes) -> Message:
+    """Read a POST body. Raises `MessageMalformed` where the SDK must not see it."""
+    try:
+        value = json.loads(body.decode(), object_pairs_hook=_no_duplicates)
+    except _DuplicateMember:
+        raise MessageMalformed(INVALID_REQUEST, "A member of the JSON object appears twice") from None
+    except (ValueError, RecursionError):
+        raise MessageMalformed(PARSE_ERROR, "Parse error") from None
+    if not isinstance(value, dict):
+        raise MessageMalformed(INVALID_REQUEST, "Send one JSON-RPC message per request; batches are not part of MCP")
+    identity, method, parameters = value.get("id"), value.get("method"), value.get("params")
+    target = None
+    if isinstance(method, str) and isinstance(parameters, dict):
+        target = parameters.get(_TARGETS.get(method, ""))
+    return Message(
+        id=identity if isinstance(identity, str | int) and not isinstance(identity, bool) else None,
+        method=method if isinstance(method, str) else None,
+        target=target if isinstance(target, str) else None,
+    )
+
+
+class _DuplicateMember(ValueError):
+    pass
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise _DuplicateMember
+    return members

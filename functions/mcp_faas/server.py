@@ -1,0 +1,182 @@
+"""From the user's `MCPServer` and the settings to one ASGI app behind a door. Knows the SDK; knows no event shape."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp.server.mcpserver import MCPServer, RequestStateBoundary, RequestStateSecurity
+from mcp.server.transport_security import TransportSecuritySettings
+from mcp.shared.uri_template import UriTemplate
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from mcp_faas.auth.scopes import Scopes
+from mcp_faas.doors import Door, open_door
+from mcp_faas.gate import BODY_MAX_BYTES, ENDPOINT, Gate
+from mcp_faas.settings import Settings, SettingsError
+from mcp_faas.stores import AddressError, read_secret
+
+SSE_PATH, SSE_MESSAGE_PATH = "/sse", "/messages/"
+STATE_KEY_MIN_BYTES = 32
+
+logger = logging.getLogger(__name__)
+
+# The gate has checked the Origin, and nothing here is ever built from the Host: behind a gateway that is the
+# platform's name for the function, which no list of ours could know (the SDK's check would answer 421).
+_CHECKED_IN_FRONT = TransportSecuritySettings(enable_dns_rebinding_protection=False)
+
+
+def load_server(address: str) -> tuple[MCPServer[Any], Scopes]:
+    """Import `module:attribute` and find the server, and the module's `scopes` if it declares any."""
+    module_name, _, attribute = address.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name != module_name:
+            raise
+        raise SettingsError(f'MCP_SERVER is "{address}", but there is no module {module_name}.') from None
+    server = getattr(module, attribute, None)
+    if not isinstance(server, MCPServer):
+        raise SettingsError(
+            f'MCP_SERVER is "{address}", but {module_name} has no MCPServer called {attribute}. '
+            f'Write `{attribute} = MCPServer("name")` from `mcp.server.mcpserver`.'
+        )
+    if server.settings.auth is not None:
+        raise SettingsError(
+            f'MCP_SERVER is "{address}", whose MCPServer has `auth=` of its own. Leave it out: the door is MCP_DOOR.'
+        )
+    scopes = getattr(module, "scopes", None)
+    return server, scopes if isinstance(scopes, Scopes) else Scopes()
+
+
+def build_app(settings: Settings, *, streaming: bool) -> Callable[[], tuple[Gate, Starlette]]:
+    """Check everything once, and return what makes the app: the gate, and behind it the SDK's app with the lifespan.
+
+    `streaming` says whether the platform can answer in a stream. The result may be called again for a fresh app, as
+    after a call that was cut off; door, keys and server stay the same. Raises `SettingsError` or `AddressError`.
+    """
+    if settings.sse and not streaming:
+        raise SettingsError("MCP_SSE is on, but this platform answers in one piece. Use FC's web function, or off.")
+    server, scopes = load_server(settings.server)
+    _check_declarations(server, scopes)
+    _harden(server, settings)
+    door = open_door(settings)
+
+    def make() -> tuple[Gate, Starlette]:
+        app = server.streamable_http_app(
+            stateless_http=True,
+            json_response=True,
+            streamable_http_path=ENDPOINT,
+            max_request_body_size=BODY_MAX_BYTES,
+            transport_security=_CHECKED_IN_FRONT,
+        )
+        app.router.redirect_slashes = False  # a redirect would be built from the Host header, before the door
+        if settings.sse:
+            sse = server.sse_app(
+                sse_path=SSE_PATH,
+                message_path=SSE_MESSAGE_PATH,
+                max_request_body_size=BODY_MAX_BYTES,
+                transport_security=_CHECKED_IN_FRONT,
+            )
+            app.router.routes.extend(sse.routes[:2])
+        return _gate(app, settings, door, scopes), app
+
+    return make
+
+
+def _gate(app: Starlette, settings: Settings, door: Door, scopes: Scopes) -> Gate:
+    supported = settings.scopes_supported
+    public_path = urlsplit(settings.public_url).path if settings.public_url else ENDPOINT
+    custom = {route.path for route in app.router.routes if isinstance(route, Route)} - {ENDPOINT}
+    return Gate(
+        app=app,
+        door_name=settings.door,
+        door=door,
+        scopes=scopes,
+        issuers=settings.jwt.issuers if settings.jwt else (),
+        scopes_required=settings.scopes,
+        scopes_supported=scopes.supported | settings.scopes if supported is None else supported,
+        allowed_origins=settings.allowed_origins,
+        endpoints=frozenset({ENDPOINT, public_path or "/"}),
+        paths=frozenset(custom | ({SSE_MESSAGE_PATH} if settings.sse else set())),
+        same_uri=_same_uri,
+    )
+
+
+def _same_uri(declared: str, asked: str) -> bool:
+    """Does a declared URI or URI template mean the resource asked for? As the SDK's own resource manager decides."""
+    return declared == asked or ("{" in declared and UriTemplate.parse(declared).match(asked) is not None)
+
+
+def _check_declarations(server: MCPServer[Any], scopes: Scopes) -> None:
+    """A scope declared for something that does not exist guards nothing: a typing error must not open a tool."""
+    known = {
+        "tools/call": {tool.name for tool in _now(server.list_tools())},
+        "prompts/get": {prompt.name for prompt in _now(server.list_prompts())},
+        "resources/read": {str(resource.uri) for resource in _now(server.list_resources())}
+        | {template.uri_template for template in _now(server.list_resource_templates())},
+    }
+    for method, name in scopes.declared:
+        if name not in known[method]:
+            there = ", ".join(sorted(known[method])) or "nothing"
+            raise SettingsError(
+                f'MCP_SERVER declares scopes for "{name}" ({method}), which the server does not have; it has: {there}.'
+            )
+
+
+def _now(coroutine: Any) -> Any:
+    """The result of a coroutine that waits for nothing, as the SDK's listings do."""
+    try:
+        coroutine.send(None)
+    except StopIteration as result:
+        return result.value
+    coroutine.close()
+    raise RuntimeError("a listing of the SDK waits for something now; run it in a loop")
+
+
+def _harden(server: MCPServer[Any], settings: Settings) -> None:
+    """Make a server that anybody wrote fit for many instances: shared state keys, and no promise of a stream."""
+    if settings.request_state_key is None:
+        logger.warning(
+            "MCP_REQUEST_STATE_KEY is not set: a question to the user (elicitation) can only be answered on the "
+            "instance that asked it"
+        )
+    else:
+        boundary = RequestStateBoundary(
+            RequestStateSecurity(keys=_state_keys(settings.request_state_key)), default_audience=server.name
+        )
+        chain = server.middleware
+        chain[:] = [boundary if isinstance(entry, RequestStateBoundary) else entry for entry in chain]
+    server.middleware.insert(0, _without_subscriptions)
+
+
+def _state_keys(address: str) -> list[str]:
+    """The keys at MCP_REQUEST_STATE_KEY, one a line: the first seals, all open, so that they can be rotated."""
+    try:
+        keys = read_secret(address).split()
+    except AddressError as error:
+        raise SettingsError(f"MCP_REQUEST_STATE_KEY: {error}") from None
+    if not keys or any(len(key.encode()) < STATE_KEY_MIN_BYTES for key in keys):
+        raise SettingsError(
+            f"MCP_REQUEST_STATE_KEY leads to {len(keys)} key(s), of which each must have at least "
+            f"{STATE_KEY_MIN_BYTES} bytes, one a line. Make one with: openssl rand -hex 32"
+        )
+    return keys
+
+
+async def _without_subscriptions(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+    """Take the promise of change notifications out of `server/discover` and `initialize`: nobody could keep it."""
+    result = await call_next(ctx)
+    if ctx.method not in ("server/discover", "initialize") or result is None:
+        return result
+    answer = result if isinstance(result, dict) else result.model_dump(by_alias=True, mode="json", exclude_none=True)
+    for capability in answer.get("capabilities", {}).values():
+        for promise in ("listChanged", "subscribe"):
+            if promise in capability:
+                capability[promise] = False
+    return answer
