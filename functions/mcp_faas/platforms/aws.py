@@ -1,0 +1,107 @@
+"""Lambda events and answers, payload format 2.0: Function URLs and HTTP APIs. The only knower of AWS's shapes.
+
+Mangum turns an event into a request and a response into an answer; what it leaves open is decided here.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import logging
+import re
+from collections.abc import Callable
+from typing import Any
+
+from mangum.handlers import HTTPGateway
+from mangum.types import LambdaConfig, LambdaContext
+
+from mcp_faas.auth.principal import Principal
+from mcp_faas.call import SCOPE_KEY, Call
+from mcp_faas.platforms.answers import CUT_OFF, TOO_LARGE, rpc_error
+from mcp_faas.platforms.instance import CallCutOff, Instance
+
+ANSWER_MAX_BYTES = 6 * 1024 * 1024 - 64 * 1024  # Lambda's 6 MB for the whole answer, less its headers and JSON
+MARGIN_SECONDS = 0.7  # what is needed to say that the time is over
+_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
+_CONFIG = LambdaConfig(api_gateway_base_path="/", text_mime_types=["text/", "application/json"], exclude_headers=[])
+
+logger = logging.getLogger(__name__)
+
+Answer = dict[str, Any]
+
+
+def handler_for(instance: Instance, public_url: str | None) -> Callable[[Any, LambdaContext], Answer]:
+    """The Lambda handler in front of an instance. It never raises for what a caller sends."""
+
+    def handler(event: Any, context: LambdaContext) -> Answer:
+        try:
+            gateway, call, body = _read(event, context, public_url)
+        except ValueError as error:
+            return _plain(400, str(error))
+        scope = dict(gateway.scope)
+        scope["path"] = scope["path"].removeprefix(_stage_prefix(event)) or "/"
+        # The SDK and the gate take nothing from these, and nobody later shall: they are what a caller says.
+        scope.update({"scheme": "https", "server": (event["requestContext"]["domainName"], 443), SCOPE_KEY: call})
+        del scope["aws.event"], scope["aws.context"]
+        try:
+            response = instance.answer(scope, body, context.get_remaining_time_in_millis() / 1000 - MARGIN_SECONDS)
+        except CallCutOff:
+            logger.error("the call was cut off before the function's timeout")  # noqa: TRY400 - no traceback to show
+            response = rpc_error(body, *CUT_OFF)
+        if len(response["body"]) > ANSWER_MAX_BYTES:
+            response = rpc_error(body, *TOO_LARGE)
+        return gateway(response)
+
+    return handler
+
+
+def _read(event: Any, context: LambdaContext, public_url: str | None) -> tuple[HTTPGateway, Call, bytes]:
+    """Take an event apart. Raises ValueError, with a sentence for the caller, when it is not of payload 2.0."""
+    try:
+        request, headers = event["requestContext"], event["headers"]
+        host = request["domainName"]
+        shape = (request["http"]["method"], request["http"]["path"], request["http"]["sourceIp"], host)
+        shape += (event.get("rawQueryString", ""), *headers, *headers.values(), *event.get("cookies", ()))
+        if event["version"] != "2.0" or not all(isinstance(text, str) for text in shape):
+            raise TypeError
+        gateway = HTTPGateway(event, context, _CONFIG)
+    except (KeyError, TypeError, AttributeError):
+        raise ValueError("This function takes events of a Function URL or an HTTP API, payload format 2.0.") from None
+    if not _HOST.fullmatch(host):
+        raise ValueError("The event's domainName is not a host name.")
+    call = Call(
+        request_id=context.aws_request_id,
+        public_url=public_url or f"https://{host}{_stage_prefix(event)}/mcp",
+        gateway=_principal(request.get("authorizer")),
+    )
+    return gateway, call, _body(event)
+
+
+def _stage_prefix(event: Any) -> str:
+    """`/prod` behind a named stage, whose name API Gateway leaves in the path; empty for `$default`."""
+    stage = event["requestContext"].get("stage", "$default")
+    prefix = f"/{stage}"
+    return prefix if stage != "$default" and event["rawPath"].startswith(f"{prefix}/") else ""
+
+
+def _principal(authorizer: Any) -> Principal | None:
+    """Who the Lambda authorizer says that it is; only API Gateway can put this into an event."""
+    context = authorizer.get("lambda") if isinstance(authorizer, dict) else None
+    name = context.get("tokenName") if isinstance(context, dict) else None
+    return Principal(client=name, subject=name) if isinstance(name, str) and name else None
+
+
+def _body(event: Any) -> bytes:
+    body = event.get("body") or ""
+    if not isinstance(body, str):
+        raise ValueError("The event's body is not text.")
+    try:
+        return base64.b64decode(body, validate=True) if event.get("isBase64Encoded") else body.encode()
+    except (binascii.Error, ValueError):
+        raise ValueError("The body is not valid base64, or not text.") from None
+
+
+def _plain(status: int, message: str) -> Answer:
+    headers = {"content-type": "application/json"}
+    return {"statusCode": status, "headers": headers, "body": json.dumps({"message": message})}
