@@ -31,5 +31,5 @@ package: ## build the artifacts into .build/: PYTHON=3.13 ARCH=x86_64 for Lambda
 lock: setup ## write the lock files anew (LOCK=--upgrade for newer versions)
 	@$(PY) scripts/lock.py $(LOCK)
 
-build-%: # what `sam build` calls for each function
-	@$(PYTHON3) scripts/setup.py run && $(PY) scripts/package.py --sam $* --into "$(ARTIFACTS_DIR)"
+build-%: # what `sam build` calls for each function; it shows what goes to stdout
+	@$(PYTHON3) scripts/setup.py run 2>&1 && $(PY) scripts/package.py --sam $* --into "$(ARTIFACTS_DIR)" $(if $(PYTHON),--python $(PYTHON)) $(if $(ARCH),--arch $(ARCH))

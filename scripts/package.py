@@ -11,7 +11,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -41,7 +41,12 @@ def say(sentence: str) -> None:
     print(f"package: {sentence}", file=sys.stderr, flush=True)
 
 
-def fill(artifact: Artifact, target: Target, folder: Path) -> bool:
+def say_through_sam(sentence: str) -> None:
+    """`sam build` shows a builder's stdout while it runs, and its stderr only when it fails."""
+    print(f"package: {sentence}", flush=True)
+
+
+def fill(artifact: Artifact, target: Target, folder: Path, say: Callable[[str], None] = say) -> bool:
     """Put the whole artifact into an empty folder; returns whether it has bytecode."""
     collected = sources.collect(artifact, FUNCTIONS)
     lock = FUNCTIONS / artifact.deployable / artifact.requirements if artifact.requirements else None
@@ -58,12 +63,12 @@ def fill(artifact: Artifact, target: Target, folder: Path) -> bool:
         for name in bytecode.compile_folder(folder, own, python, target.python, artifact.code_folder):
             say(f"{artifact.name}: {name} does not compile with Python {target.python}; it is in the artifact as it is")
     else:
-        warn_of_missing_bytecode(artifact, target)
+        warn_of_missing_bytecode(artifact, target, say)
     archive.settle_modes(folder)
     return python is not None
 
 
-def warn_of_missing_bytecode(artifact: Artifact, target: Target) -> None:
+def warn_of_missing_bytecode(artifact: Artifact, target: Target, say: Callable[[str], None]) -> None:
     say(f"WARNING: no Python {target.python} that runs was found on this machine, so {artifact.name} has NO BYTECODE.")
     say("WARNING: each cold start takes about 1.8 times as long. Get that Python and build again:")
     say(f"WARNING:     .venv/bin/python -m uv python install {target.python}")
@@ -103,7 +108,7 @@ def build_for_sam(logical_id: str, into: Path, python: str, architecture: str) -
     if any(into.iterdir()):
         raise BuildError(f"{into} is not empty; --into wants an empty folder")
     with half_built(into) as scratch:
-        fill(artifact, target_of(artifact, python, architecture), scratch)
+        fill(artifact, target_of(artifact, python, architecture), scratch, say=say_through_sam)
         for path in list(scratch.iterdir()):
             path.rename(into / path.name)
 
