@@ -21,6 +21,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 HOST = "127.0.0.1"
+BACKLOG = 1024
 HEAD_LIMIT_BYTES = 256 * 1024  # far over what any cloud takes, so that the stand-in's own refusal is heard
 
 
@@ -80,11 +81,12 @@ class _Http(H11Protocol):
 
 def listen(port: int) -> socket.socket:
     """A socket bound to this loopback port (0: any), or an OSError that names the port."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # With the protocol named, asyncio turns Nagle's algorithm off; without, each answer in two writes costs 40 ms.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((HOST, port))
-        listener.listen(1024)
+        listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
         raise OSError(error.errno, f"cannot listen on {HOST} port {port}: {os.strerror(error.errno or 0)}") from None
@@ -119,7 +121,7 @@ class Server:
         def protocol() -> _Http:
             return _Http(config=self._config, server_state=self._state, app_state={})
 
-        self._server = await asyncio.get_running_loop().create_server(protocol, sock=listener)
+        self._server = await asyncio.get_running_loop().create_server(protocol, sock=listener, backlog=BACKLOG)
 
     async def stop(self) -> None:
         if self._server is None:
