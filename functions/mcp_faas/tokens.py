@@ -28,8 +28,10 @@ _OURS = re.compile(r"mcpt-[0-9A-Za-z]{43}-[0-9A-Za-z]{6}")
 _TIME = r"[0-9]{8}T[0-9]{6}Z"
 _NAME = re.compile(
     rf"mcp-(?P<created>{_TIME})-(?P<fingerprint>[0-9a-f]{{8}})"
-    rf"(?:-d(?P<delivered>{_TIME}))?(?:-r(?P<revoked>{_TIME}))?(?:-x(?P<disabled>{_TIME}))?"
+    rf"(?:-d(?P<delivered>{_TIME}))?(?:-h(?P<held>{_TIME}))?"
+    rf"(?:-r(?P<revoked>{_TIME}))?(?:-x(?P<disabled>{_TIME}))?"
 )
+_MOMENTS = ("created", "delivered", "held", "revoked", "disabled")
 
 
 class DocumentError(ValueError):
@@ -201,13 +203,18 @@ class Marks:
     created: datetime
     fingerprint: str
     delivered: datetime | None = None  # since when its clients have it; the latest one is the current token
+    held: datetime | None = None  # when a client was last found to have it still, although a newer one was delivered
     revoked: datetime | None = None  # since when it is to be replaced, whatever its age
     disabled: datetime | None = None  # since when this tool holds it disabled
 
     def name(self) -> str:
         stem = f"mcp-{_stamp(self.created)}-{self.fingerprint}"
-        marks = (("d", self.delivered), ("r", self.revoked), ("x", self.disabled))
+        marks = (("d", self.delivered), ("h", self.held), ("r", self.revoked), ("x", self.disabled))
         return stem + "".join(f"-{letter}{_stamp(time)}" for letter, time in marks if time)
+
+    def same_token(self, other: Marks) -> bool:
+        """Do both names belong to one token? What it went through since changes its name."""
+        return (self.created, self.fingerprint) == (other.created, other.fingerprint)
 
 
 def marks(name: str) -> Marks | None:
@@ -216,7 +223,7 @@ def marks(name: str) -> Marks | None:
     if match is None:
         return None
     try:
-        times = {key: _time(match[key]) for key in ("created", "delivered", "revoked", "disabled") if match[key]}
+        times = {key: _time(match[key]) for key in _MOMENTS if match[key]}
     except ValueError:  # the thirtieth of February
         return None
     return Marks(fingerprint=match["fingerprint"], **times)
