@@ -25,7 +25,7 @@ interop: setup ## let the real clients in (Node 20 or later)
 check: setup ## lint the code, the types and both templates
 	@$(PY) scripts/check.py
 
-package: ## build the artifacts into .build/: PYTHON=3.13 ARCH=x86_64 for Lambda, ONLY=fc/mcp_server for one, ONLY=fc/mcp_server for one
+package: ## build the artifacts into .build/: PYTHON=3.13 ARCH=x86_64 for Lambda, ONLY=fc/mcp_server for one
 	@$(PYTHON3) scripts/setup.py run && $(PY) scripts/package.py $(if $(PYTHON),--python $(PYTHON)) $(if $(ARCH),--arch $(ARCH)) $(if $(ONLY),--only $(ONLY))
 
 lock: setup ## write the lock files anew (LOCK=--upgrade for newer versions)
