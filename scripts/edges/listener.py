@@ -99,7 +99,7 @@ class Listener:
         await send({"type": "http.response.start", "status": answer.status, "headers": raw})
         if answer.cut is not None:
             await send({"type": "http.response.body", "body": answer.body[: answer.cut], "more_body": True})
-            connection.reset()
+            connection.close()
             return
         await send({"type": "http.response.body", "body": b"" if bodiless else answer.body})
 

@@ -71,12 +71,15 @@ class Fault:
 
     @classmethod
     def truncated(cls) -> Fault:
-        """The work is done and half of the answer arrives."""
+        """The work is done and half of the answer arrives. The SDK does not raise here: see `malformed`."""
         return cls("truncated", True)
 
     @classmethod
     def malformed(cls) -> Fault:
-        """The work is done and status 200 comes with something that is no JSON, as from a proxy in between."""
+        """The work is done and status 200 comes with something that is no JSON, as from a proxy in between.
+
+        The SDK takes what it cannot read for an empty answer: its caller misses every member, and gets no exception.
+        """
         return cls("malformed", True)
 
     @classmethod

@@ -28,7 +28,8 @@ HEAD_LIMIT_BYTES = 256 * 1024  # far over what any cloud takes, so that the stan
 class Edge(Protocol):
     """What every local stand-in promises: listening when `start` returns, nothing left when `stop` does."""
 
-    port: int
+    @property
+    def port(self) -> int: ...
 
     async def start(self) -> None: ...
 
