@@ -96,6 +96,7 @@ class Progress:
     unrefused: frozenset[str] = field(default=frozenset(), repr=False)  # disabled, and the door has not noticed yet
     delivered: tuple[Token, ...] = field(default=(), repr=False)  # in every place where this run delivers
     held: frozenset[str] = field(default=frozenset(), repr=False)  # found where this run delivers, before it did
+    unmarked: bool = False  # it delivered, and has not written that into the document since
     behind: bool = False  # a place where this run delivers does not hold the current token
 
 
@@ -156,7 +157,8 @@ def apply(step: Step, document: TokenDocument, now: datetime) -> TokenDocument:
     if step.action == "disable":
         name = replace(said, disabled=whole_second(now)).name()
         return document.changing(token.data, name=name, enabled=False)
-    moment = whole_second(now, up=True)  # rounded so that no overlap is shorter than it says
+    # A server's Date is cut to the second, and so is a name: the next one is never too early, and no overlap too short.
+    moment = whole_second(now) + SECOND
     if step.action == "hold":
         said = replace(said, held=moment)
     elif step.action == "revoke":
@@ -371,7 +373,7 @@ def _plan_rollback(document: TokenDocument, policy: Policy, progress: Progress) 
     newer = [entry for entry in sorted_.delivered if entry.marks.created > current.marks.created]
     if newer and not sorted_.pending:
         steps = _refresh(current.token, policy, progress)
-        if steps:
+        if steps or progress.unmarked:
             steps.append(Step("mark", current.token))  # the overlap counts from the delivery
         return Plan(tuple(steps), note=f"{current.token.name} is the current token again since the last rollback")
     earlier = [entry for entry in sorted_.delivered if entry != current]

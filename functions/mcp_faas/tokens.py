@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from typing import Any
 
 MAX_TOKENS = 20  # FC takes 1-20 tokens per trigger
@@ -241,11 +241,9 @@ def created_at(token: Token) -> datetime | None:
     return said.created if said and is_ours(token) else None
 
 
-def whole_second(moment: datetime, *, up: bool = False) -> datetime:
-    """The moment at the resolution that names have, in UTC."""
-    moment = moment.astimezone(timezone.utc)
-    floor = moment.replace(microsecond=0)
-    return floor + timedelta(seconds=1) if up and floor != moment else floor
+def whole_second(moment: datetime) -> datetime:
+    """The moment in UTC, cut to the resolution that names have."""
+    return moment.astimezone(timezone.utc).replace(microsecond=0)
 
 
 def _stamp(moment: datetime) -> str:
