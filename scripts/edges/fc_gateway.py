@@ -184,17 +184,10 @@ class Gateway:
     async def _forward(self, scope: Scope, body: bytes, reply: Reply) -> None:
         try:
             port = await self._instance.ready()
-        except ChildFailed as failure:
-            raise Stop(412, "CAExited", f"The function either cannot be started or exited. {failure}") from None
-        request = httpx2.Request(
-            scope["method"],
-            f"http://127.0.0.1:{port}/",
-            headers=fc_headers.to_function(scope["headers"], self._function, self._account.unproven, reply.request_id),
-            content=body,
-            extensions={"target": target(scope)},  # byte for byte, not as a URL library would spell it
-        )
-        try:
-            response = await self._client.send(request, stream=True)
+            try:
+                response = await self._send(port, scope, body, reply)
+            except httpx2.ConnectError:  # it ended since the last call: the platform makes another
+                response = await self._send(await self._instance.replace(port), scope, body, reply)
             try:
                 headers = fc_headers.from_function(response.headers.raw, default_host=reply.default_host)
                 await reply.start(response.status_code, headers)
@@ -203,5 +196,19 @@ class Gateway:
                 await reply.end()
             finally:
                 await response.aclose()
+        except ChildFailed as failure:
+            raise Stop(412, "CAExited", f"The function either cannot be started or exited. {failure}") from None
         except httpx2.HTTPError:
+            await self._instance.settle()
             raise Stop(502, "BadResponse", "the function broke off its response") from None
+
+    async def _send(self, port: int, scope: Scope, body: bytes, reply: Reply) -> httpx2.Response:
+        headers = fc_headers.to_function(scope["headers"], self._function, self._account.unproven, reply.request_id)
+        request = httpx2.Request(
+            scope["method"],
+            f"http://127.0.0.1:{port}/",
+            headers=headers,
+            content=body,
+            extensions={"target": target(scope)},  # byte for byte, not as a URL library would spell it
+        )
+        return await self._client.send(request, stream=True)

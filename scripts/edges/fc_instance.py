@@ -11,6 +11,7 @@ from pathlib import Path
 from edges.processes import Child, ChildFailed, Log, free_port
 
 START_SECONDS = 120.0  # FC's own limit for a custom runtime
+SETTLE_SECONDS = 0.5  # a process that dies breaks its connections before the system reports its end
 LOOPBACK_ONLY = Path(__file__).with_name("loopback")
 
 
@@ -26,7 +27,9 @@ class Instance:
         self._platform = platform
         self._log = log
         self._child: Child | None = None
+        self._port = 0
         self._startup: asyncio.Task[int] | None = None
+        self._endings: set[asyncio.Task[None]] = set()
 
     @property
     def running(self) -> bool:
@@ -35,22 +38,40 @@ class Instance:
     async def ready(self) -> int:
         """The port it listens on, after starting it where needed. Raises `ChildFailed` with its last words."""
         if self._startup is None or (self._startup.done() and not self.running):
-            port = free_port()
+            self._port = free_port()
             self._child = Child(
                 self._command(),
-                environment=self._whole_environment(port),
+                environment=self._whole_environment(self._port),
                 cwd=self._code if self._flat else self._code / "mcp_server",
                 log=self._log,
             )
-            self._startup = asyncio.create_task(self._start(self._child, port))
+            self._startup = asyncio.create_task(self._start(self._child, self._port))
         return await asyncio.shield(self._startup)  # shared: one caller who hangs up does not stop it for the others
 
+    async def replace(self, port: int) -> int:
+        """The port of another one, for a caller whom this one turned away: it has ended, whoever noticed first."""
+        if port == self._port:
+            await self.stop()
+        return await self.ready()
+
+    async def settle(self) -> None:
+        """Wait a moment for an end that is under way, so that the next caller does not meet it."""
+        if self._child is not None and self.running:
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._child.wait(), SETTLE_SECONDS)
+
     async def stop(self) -> None:
-        """End it; the next `ready` starts another."""
-        child, startup = self._child, self._startup
-        self._child = self._startup = None
-        if child is not None:
-            await child.stop()
+        """End it; the next `ready` starts another. When this returns, none that ever started is left."""
+        if self._child is not None:
+            ending = asyncio.create_task(self._end(self._child, self._startup))
+            self._endings.add(ending)
+            ending.add_done_callback(self._endings.discard)
+            self._child = self._startup = None
+        await asyncio.shield(asyncio.gather(*self._endings))  # a caller who goes away does not leave it half done
+
+    @staticmethod
+    async def _end(child: Child, startup: asyncio.Task[int] | None) -> None:
+        await child.stop()
         if startup is not None:
             with suppress(ChildFailed):  # a start that was under way ends with its child
                 await startup
