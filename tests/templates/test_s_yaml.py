@@ -1,0 +1,454 @@
+"""`s.yaml` as the command line that deploys it sees it; each rule refuses the one copy that breaks it."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import check_s
+import serverless_devs
+from mcp_faas.tokens import Token, TokenDocument
+from s_rules import doors, functions
+from s_rules.resources import Contents
+
+ROOT = Path(check_s.ROOT)
+TEXT = (ROOT / "s.yaml").read_text(encoding="utf-8")
+HTTP = "triggers.0.triggerConfig"
+LONG = "q7ZpX2mK9vL4tR8wN3bY6cD1fG5hJ0sA"  # 32 characters of FC's alphabet, as random as a token
+GONE = object()
+
+
+@pytest.fixture(scope="session")
+def rendered() -> Mapping[str, Any]:
+    with serverless_devs.template(TEXT) as template:
+        return template.render()
+
+
+@pytest.fixture(scope="session")
+def built() -> Mapping[str, Contents]:
+    return check_s.artifacts()
+
+
+def put(tree: Any, path: str, value: object) -> None:
+    """Set, or with GONE remove, one place of a parsed file; numbers in the path are places of a list."""
+    *way, last = path.split(".")
+    for step in way:
+        tree = tree[int(step)] if isinstance(tree, list) else tree.setdefault(step, {})
+    if value is GONE:
+        del tree[last]
+    else:
+        tree[int(last) if isinstance(tree, list) else last] = value
+
+
+def complaints(rendered: Mapping[str, Any], built: Mapping[str, Contents], changes: Mapping[str, object]) -> list[str]:
+    """What the rules say of the good file with these places of its resources changed."""
+    written, seen = yaml.safe_load(TEXT), copy.deepcopy(rendered)
+    written = json.loads(json.dumps(written))  # what an anchor shares would change in all its places
+    for path, value in changes.items():
+        for tree in (written, seen):
+            put(tree, path, value)
+    return list(check_s.complaints(yaml.safe_dump(written, width=1000), written, seen, built))
+
+
+def at(resource: str, place: str) -> str:
+    return f"resources.{resource}.props.{place}"
+
+
+def both(place: str, value: object) -> dict[str, object]:
+    """The same change of the one function that two resources describe."""
+    return {at("mcp_server", place): value, at("mcp_server_trigger", place): value}
+
+
+def test_the_file_passes() -> None:
+    done = subprocess.run([sys.executable, str(ROOT / "scripts/check_s.py")], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_good_file_has_no_complaint(rendered: Mapping[str, Any], built: Mapping[str, Contents]) -> None:
+    assert complaints(rendered, built, {}) == []
+
+
+RULES: dict[str, tuple[dict[str, object], str]] = {
+    "another component": ({"resources.mcp_server_jwt.component": "fc"}, "resources.mcp_server_jwt.component is fc;"),
+    "unknown authType": (
+        {at("mcp_server_jwt", f"{HTTP}.authType"): "typo"},
+        'resources.mcp_server_jwt.props.triggers[0].triggerConfig.authType is "typo"; choose one of: bearer, anonymous',
+    ),
+    "authType in capitals": ({at("mcp_server_trigger", f"{HTTP}.authType"): "Bearer"}, 'authType is "Bearer"; choose'),
+    "authType left out": ({at("mcp_server_jwt", f"{HTTP}.authType"): GONE}, "authType is not set; choose"),
+    "the API's default": ({at("mcp_server_jwt", f"{HTTP}.authType"): "function"}, 'authType is "function"; choose'),
+    "a trigger that is anything": (
+        {at("mcp_server_jwt", HTTP): {"foo": 1}},
+        "triggers[0].triggerConfig.methods is not set; write a list with POST",
+    ),
+    "unknown method": (
+        {at("mcp_server_jwt", f"{HTTP}.methods"): ["GET", "POST", "FETCH"]},
+        "triggerConfig.methods is ['GET', 'POST', 'FETCH']; write a list with POST, of: GET, POST",
+    ),
+    "no POST": ({at("mcp_server_jwt", f"{HTTP}.methods"): ["GET"]}, "methods is ['GET']; write a list with POST"),
+    "no disableURLInternet": (
+        {at("mcp_server_jwt", f"{HTTP}.disableURLInternet"): GONE},
+        "triggerConfig.disableURLInternet is not set; write true or false",
+    ),
+    "two HTTP triggers": (
+        {at("mcp_server_jwt", "triggers"): [{"triggerType": "http"}, {"triggerType": "http"}]},
+        "resources.mcp_server_jwt.props.triggers has 2 HTTP triggers",
+    ),
+    "nobody checks": (
+        {at("mcp_server_jwt", "environmentVariables.MCP_DOOR"): "platform"},
+        'triggerConfig.authType is anonymous, but MCP_DOOR is "platform"; with anonymous it must be bearer or jwt',
+    ),
+    "both check": (
+        both("environmentVariables.MCP_DOOR", "jwt"),
+        'authType is bearer, but MCP_DOOR is "jwt"; with bearer it must be platform',
+    ),
+    "anonymous with tokens": (
+        {at("mcp_server_jwt", f"{HTTP}.authConfig"): "${env('MCP_FC_AUTH_CONFIG', '')}"},
+        "triggers[0].triggerConfig.authConfig is set, but authType is anonymous",
+    ),
+    "tokens as an object": (
+        {at("mcp_server_trigger", f"{HTTP}.authConfig"): {"tokens": [{"tokenName": "a", "tokenData": "b"}]}},
+        "mcp_server_trigger.props.triggers[0].triggerConfig.authConfig is not ${env('MCP_FC_AUTH_CONFIG', '')}",
+    ),
+    "tokens as text": (
+        {at("mcp_server_trigger", f"{HTTP}.authConfig"): '{"tokens": []}'},
+        "triggerConfig.authConfig is not ${env('MCP_FC_AUTH_CONFIG', '')}",
+    ),
+    "tokens from vars": (
+        {at("mcp_server_trigger", f"{HTTP}.authConfig"): "${vars.tokens}"},
+        "triggerConfig.authConfig is not ${env('MCP_FC_AUTH_CONFIG', '')}",
+    ),
+    "a literal default": (
+        {at("mcp_server_trigger", f"{HTTP}.authConfig"): "${env('MCP_FC_AUTH_CONFIG', 'x')}"},
+        "triggerConfig.authConfig is not ${env('MCP_FC_AUTH_CONFIG', '')}",
+    ),
+    "no guard": (
+        {"resources.mcp_server_trigger.actions.pre-deploy": []},
+        'resources.mcp_server_trigger.actions.pre-deploy is ""; it must run scripts/first_tokens.py',
+    ),
+    "a custom domain": (
+        {at("mcp_server_jwt", "customDomain"): {"domainName": "auto"}},
+        "resources.mcp_server_jwt.props.customDomain is set; fc3 prints",
+    ),
+    "two doors, one function": (
+        {at("mcp_server_jwt", "functionName"): "mcp-server"},
+        "resources.mcp_server_jwt.props.environmentVariables is not that of resources.mcp_server",
+    ),
+    "a trigger that undoes the function": (
+        {at("mcp_server_trigger", "memorySize"): 1024},
+        "resources.mcp_server_trigger.props.memorySize is not that of resources.mcp_server, but both are the function",
+    ),
+    "a plain deploy of everything": ({"flow": {}}, "flow.deploy is not set, so a plain `s deploy` would undo"),
+    "a plain deploy of the tokens": (
+        {"flow.deploy": [["mcp_server", "mcp_server_trigger"]]},
+        "flow.deploy names mcp_server_trigger",
+    ),
+    "a plain deploy of the tokens, alone": ({"flow.deploy": ["mcp_server_trigger"]}, "names mcp_server_trigger"),
+    "no timeout": (both("timeout", GONE), "resources.mcp_server.props.timeout is not set"),
+    "no concurrency": (both("instanceConcurrency", GONE), "resources.mcp_server.props.instanceConcurrency is not set"),
+    "concurrency of a built-in runtime": (
+        {at("mcp_server_jwt", "runtime"): "python3.12"},
+        "instanceConcurrency is 20; python3.12 handles one request at a time",
+    ),
+    "an artifact that is not built": (
+        {at("mcp_server_jwt", "code"): "./functions/mcp_server"},
+        'mcp_server_jwt.props.code is "./functions/mcp_server"; `make package` builds: ./.build/fc/mcp_server',
+    ),
+    "an old artifact": (
+        {"resources.mcp_server_jwt.actions": {}},
+        'resources.mcp_server_jwt.actions.pre-deploy is ""; it must run `make package`',
+    ),
+    "a runtime without a known Python": (
+        {at("mcp_server_jwt", "runtime"): "custom"},
+        'resources.mcp_server_jwt.props.runtime is "custom"; choose one of: custom.debian10',
+    ),
+    "a runtime with another Python": (
+        {at("mcp_server_jwt", "runtime"): "custom.debian12"},
+        "props.runtime is custom.debian12, whose Python is 3.11; ./.build/fc/mcp_server is built for 3.12",
+    ),
+    "PATH of another runtime": (
+        {at("mcp_server_jwt", "environmentVariables.PATH"): "/var/fc/lang/python3.10/bin:/usr/bin"},
+        'environmentVariables.PATH is "/var/fc/lang/python3.10/bin:/usr/bin"; on custom.debian11 it must begin with',
+    ),
+    "PATH in the wrong order": (
+        {at("mcp_server_jwt", "environmentVariables.PATH"): "/usr/bin:/var/fc/lang/python3.12/bin"},
+        'PATH is "/usr/bin:/var/fc/lang/python3.12/bin"; on custom.debian11 it must begin with',
+    ),
+    "no PATH": ({at("mcp_server_jwt", "environmentVariables.PATH"): GONE}, "environmentVariables.PATH is not set"),
+    "no command": (
+        {at("mcp_server_jwt", "customRuntimeConfig.command"): GONE},
+        "customRuntimeConfig.command is not set; write [/code/bootstrap]",
+    ),
+    "a command that is not there": (
+        {at("mcp_server_jwt", "customRuntimeConfig.command"): ["/code/start"]},
+        "customRuntimeConfig.command is ['/code/start'], but the artifact has no start",
+    ),
+    "a command that cannot run": (
+        {at("mcp_server_jwt", "customRuntimeConfig.command"): ["/code/tools.py"]},
+        "customRuntimeConfig.command is ['/code/tools.py'], but tools.py is not executable",
+    ),
+    "no port": ({at("mcp_server_jwt", "customRuntimeConfig.port"): GONE}, "customRuntimeConfig.port is not set"),
+    "a handler that is not there": (
+        {at("mcp_server_jwt", "runtime"): "python3.12", at("mcp_server_jwt", "handler"): "index.handler"},
+        'resources.mcp_server_jwt.props.handler is "index.handler"; ./.build/fc/mcp_server has: alibaba_fc.handler.',
+    ),
+    "a reserved name": (
+        {at("mcp_server_jwt", "environmentVariables.FC_ENDPOINT"): "x"},
+        'environmentVariables.FC_ENDPOINT is "x", but names that start with FC_',
+    ),
+    "no name": ({at("mcp_server_jwt", "environmentVariables.MCP-X"): "x"}, "environmentVariables.MCP-X is no name"),
+    "a number": ({at("mcp_server_jwt", "environmentVariables.PORT"): 9000}, "PORT is 9000, which is not text"),
+    "too much environment": (
+        {at("mcp_server_jwt", "environmentVariables.BIG"): "x y " * 1024},
+        "environmentVariables has 4",
+    ),
+    "no door": (
+        both("environmentVariables.MCP_DOOR", GONE),
+        "resources.mcp_server.props.environmentVariables: the function would not start. MCP_DOOR is not set",
+    ),
+    "an unknown door": (both("environmentVariables.MCP_DOOR", "open"), 'MCP_DOOR is "open"; choose one of: platform'),
+    "door jwt without an issuer": (
+        {at("mcp_server_jwt", "environmentVariables.MCP_JWT_ISSUER"): ""},
+        "the function would not start. MCP_DOOR is jwt, but MCP_JWT_ISSUER is not set",
+    ),
+    "door jwt without its URL": (
+        {at("mcp_server_jwt", "environmentVariables.MCP_PUBLIC_URL"): ""},
+        "mcp_server_jwt.props.environmentVariables: the function would not start. MCP_DOOR is jwt, but MCP_PUBLIC_URL",
+    ),
+    "an issuer in the clear": (
+        {at("mcp_server_jwt", "environmentVariables.MCP_JWT_ISSUER"): "http://login.example.com"},
+        'MCP_JWT_ISSUER is "http://login.example.com"; it must start with https://',
+    ),
+    "a misspelt setting": (
+        {at("mcp_server_jwt", "environmentVariables.MCP_JWT_ISUER"): "x"},
+        "environmentVariables.MCP_JWT_ISUER is set, but with MCP_DOOR jwt nothing reads it. Is it misspelt?",
+    ),
+    "a setting of the other door": (
+        both("environmentVariables.MCP_JWT_ISSUER", "https://login.example.com"),
+        "MCP_JWT_ISSUER is set, but with MCP_DOOR platform nothing reads it",
+    ),
+    "a list of tokens": ({"vars.tokens": '{"tokens": [{"tokenData": "short"}]}'}, "holds a list of tokens"),
+    "a token of ours": ({"vars.note": "mcpt-0123456789"}, "holds a token of this project"),
+    "a JWT": ({"vars.note": "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0."}, "holds a JWT"),
+    "an access key": ({"vars.note": "LTAI" + "5tABCDEFGHJK"}, "holds an Alibaba Cloud access key"),
+    "an AWS access key": ({"vars.note": "AKIA" + "ABCDEFGHIJKLMNOP"}, "holds an AWS access key"),
+    "a private key": ({"vars.note": "-----BEGIN EC " + "PRIVATE KEY-----"}, "holds a private key"),
+    "a random value": ({"vars.note": LONG}, "holds a value that looks like a token"),
+    "a random value in the environment": (
+        both("environmentVariables.NOTE", f"Bearer {LONG}"),
+        "holds a value that looks like a token",
+    ),
+    "a symmetric key set": (
+        {at("mcp_server_jwt", "environmentVariables.MCP_JWT_JWKS"): '{"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}'},
+        "environmentVariables.MCP_JWT_JWKS holds a private or symmetric key",
+    ),
+    "nothing": ({"resources": {}}, "resources is empty"),
+}
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_broken_copy_is_refused(rule: str, rendered: Mapping[str, Any], built: Mapping[str, Contents]) -> None:
+    changes, sentence = RULES[rule]
+    said = complaints(rendered, built, changes)
+    assert any(sentence in line for line in said), said
+    assert not any(LONG in line for line in said)
+
+
+ACCEPTED: dict[str, dict[str, object]] = {
+    "all methods": {at("mcp_server_jwt", f"{HTTP}.methods"): list(doors.METHODS)},
+    "the default host closed": {at("mcp_server_jwt", f"{HTTP}.disableURLInternet"): True},
+    "an issuer with a long path": {
+        at(
+            "mcp_server_jwt", "environmentVariables.MCP_JWT_ISSUER"
+        ): "https://login.example.com/0123456789abcdef012/v2.0"
+    },
+    "an audience that looks like a token": {
+        at("mcp_server_jwt", "environmentVariables.MCP_JWT_AUDIENCE"): f"123456789012-{LONG}.apps.example.com api://x"
+    },
+    "public keys": {
+        at("mcp_server_jwt", "environmentVariables.MCP_JWT_JWKS"): json.dumps(
+            {"keys": [{"kty": "EC", "crv": "P-256", "x": f"{LONG}AAAAAAAAAAA", "y": f"{LONG}BBBBBBBBBBB"}]}
+        )
+    },
+    "a variable of the user's own tools": {at("mcp_server_jwt", "environmentVariables.WEATHER_UNITS"): "metric"},
+    "a function that is started by its built-in runtime": {
+        at("mcp_server_jwt", "runtime"): "python3.12",
+        at("mcp_server_jwt", "handler"): "alibaba_fc.handler",
+        at("mcp_server_jwt", "instanceConcurrency"): 1,
+        at("mcp_server_jwt", "customRuntimeConfig"): GONE,
+    },
+}
+
+
+@pytest.mark.parametrize("change", ACCEPTED)
+def test_what_a_user_may_want_is_accepted(
+    change: str, rendered: Mapping[str, Any], built: Mapping[str, Contents]
+) -> None:
+    assert complaints(rendered, built, ACCEPTED[change]) == []
+
+
+def broken_file(tmp_path: Path, old: str, new: str) -> Path:
+    assert old in TEXT
+    path = tmp_path / "s.yaml"
+    path.write_text(TEXT.replace(old, new), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("cpu: 0.5", "cpu: 99", "mcp_server/props/cpu must be <= 16"),
+        (
+            "runtime: custom.debian11",
+            "runtime: python3.13",
+            "props/runtime must be equal to one of the allowed values",
+        ),
+        (
+            "region: cn-hangzhou",
+            "region: cn-nowhere",
+            "props/region must be equal to one of the allowed values",
+        ),
+        ("memory: 512", "memory: 500", "mcp_server/props/memorySize must be multiple of 64"),
+        ("authType: anonymous", "authType: typo", 'triggerConfig.authType is "typo"'),  # the schema lets this one pass
+        ("${vars.log_level}", "${vars.level}", "vars.level"),
+        ("${env('MCP_FC_AUTH_CONFIG', '')}", "${env('MCP_FC_AUTH_CONFIG')}", "env('MCP_FC_AUTH_CONFIG') not found"),
+        ("resources:\n", "resources: [\n", "while parsing"),
+    ],
+)
+def test_the_command_line_refuses_a_broken_file(tmp_path: Path, old: str, new: str, sentence: str) -> None:
+    path = broken_file(tmp_path, old, new)
+    done = subprocess.run([sys.executable, str(ROOT / "scripts/check_s.py"), str(path)], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_check_leaves_nothing_in_the_home_of_the_user(tmp_path: Path) -> None:
+    environment = {**os.environ, "HOME": str(tmp_path)}
+    command = [sys.executable, str(ROOT / "scripts/check_s.py")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / ".s").exists()
+
+
+@pytest.mark.parametrize(("node", "sentence"), [(None, "Node is missing"), ("v16.20.2", "This is Node v16.20.2")])
+def test_without_a_node_that_does_the_check_fails_and_says_so(tmp_path: Path, node: str | None, sentence: str) -> None:
+    if node:
+        for name in ("node", "npm"):
+            (tmp_path / name).write_text(f"#!/bin/sh\necho {node}\n")
+            (tmp_path / name).chmod(0o755)
+    command = [sys.executable, str(ROOT / "scripts/check_s.py")]
+    done = subprocess.run(command, env={"PATH": str(tmp_path)}, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert sentence in done.stderr
+    assert "install Node 18 or later" in done.stderr
+
+
+def test_the_lock_holds_hashes_and_no_address() -> None:
+    lock = json.loads((serverless_devs.HOME / "package-lock.json").read_text())
+    packages = {name: entry for name, entry in lock["packages"].items() if name}
+    assert packages["node_modules/@serverless-devs/s"]["version"] == "3.1.10"
+    assert all(entry["integrity"].startswith("sha512-") and "resolved" not in entry for entry in packages.values())
+
+
+def test_the_rules_know_what_the_schema_knows() -> None:
+    schema = json.loads((serverless_devs.COMPONENT / "schema.json").read_text())
+    methods = schema["definitions"]["IHttpTriggerConfig"]["properties"]["methods"]["items"]["enum"]
+    assert sorted(doors.METHODS) == sorted(methods)
+    assert set(functions.RUNTIMES) <= set(schema["definitions"]["IRuntime"]["enum"])
+
+
+class Deploys:
+    """The template with the real command line, and in place of fc3 a component that writes down what it was given."""
+
+    def __init__(self, template: serverless_devs.Template, record: Path) -> None:
+        self.template, self.record = template, record
+
+    def run(self, *command: str, **environment: str) -> serverless_devs.Done:
+        return self.template.run(*command, environment={"RECORD": str(self.record), **environment})
+
+    @property
+    def inputs(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.record.read_text().splitlines()] if self.record.exists() else []
+
+
+@pytest.fixture
+def deploys(tmp_path: Path) -> Iterator[Deploys]:
+    guard = f"{shlex.quote(sys.executable)} {shlex.quote(str(ROOT / 'scripts/first_tokens.py'))}"
+    text = TEXT.replace("make package ONLY=fc/mcp_server", "echo built")
+    assert text.count(".venv/bin/python scripts/first_tokens.py") == 1
+    text = text.replace(".venv/bin/python scripts/first_tokens.py", guard)
+    with serverless_devs.template(text) as template:
+        yield Deploys(template, tmp_path / "record")
+
+
+def document(*tokens: Token) -> str:
+    return TokenDocument(tokens).dump()
+
+
+def test_a_plain_deploy_comes_near_no_trigger(deploys: Deploys) -> None:
+    done = deploys.run("deploy")
+    assert done.code == 0, done.output
+    assert [(given["props"]["functionName"], "triggers" in given["props"]) for given in deploys.inputs] == [
+        ("mcp-server", False)
+    ]
+
+
+def test_door_jwt_deploys_without_any_token(deploys: Deploys) -> None:
+    assert deploys.run("mcp_server_jwt", "deploy").code == 0
+    (given,) = deploys.inputs
+    assert given["props"]["functionName"] == "mcp-server-jwt"
+    assert given["props"]["triggers"][0]["triggerConfig"] == {
+        "methods": ["GET", "POST", "DELETE"],
+        "disableURLInternet": False,
+        "authType": "anonymous",
+    }
+
+
+def test_the_trigger_is_made_with_the_document_of_the_environment(deploys: Deploys) -> None:
+    text = document(Token("k1", True, LONG))
+    done = deploys.run("mcp_server_trigger", "deploy", "--trigger", MCP_FC_AUTH_CONFIG=text)
+    assert done.code == 0, done.output
+    (given,) = deploys.inputs
+    config = given["props"]["triggers"][0]["triggerConfig"]
+    assert (config["authType"], config["authConfig"]) == ("bearer", text)
+    assert "--trigger" in given["args"]
+    left = [path for path in deploys.template.folder.rglob("*") if path.is_file() and LONG in path.read_text()]
+    assert left == []
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (None, "MCP_FC_AUTH_CONFIG is not set."),
+        ("", "MCP_FC_AUTH_CONFIG is not set."),
+        ("kept", "MCP_FC_AUTH_CONFIG: the token document is not JSON"),
+        ("{}", 'MCP_FC_AUTH_CONFIG: the token document has no list "tokens"'),
+        (document(), "has no token that is enabled"),
+        (document(Token("k1", False, LONG)), "has no token that is enabled"),
+        (document(Token("k1", True, LONG[:-4] + "****")), "masked"),
+        (document(Token("k1", True, "short")), "masked"),
+        (document(Token("1k", True, LONG)), "the tokenName of token 1 must be"),
+        (document(*(Token(f"k{n}", True, f"{LONG}{n}") for n in range(21))), "has 21 tokens; FC takes 20"),
+        (json.dumps({"tokens": []}, indent=1), "has several lines"),
+    ],
+)
+def test_the_trigger_is_not_made_without_a_good_document(deploys: Deploys, text: str | None, sentence: str) -> None:
+    environment = {} if text is None else {"MCP_FC_AUTH_CONFIG": text}
+    done = deploys.run("mcp_server_trigger", "deploy", "--trigger", **environment)
+    assert done.code != 0
+    assert deploys.inputs == []
+    assert sentence in re.sub(r"\s+", " ", done.output)
+    assert "Nothing was changed." in done.output
+    assert LONG[:12] not in done.output
