@@ -1,0 +1,70 @@
+"""Start `make run` for one cloud and door, with the proxy in front, and stop both. Knows nothing of clients."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.interop.header_proxy import HeaderProxy
+from tests.interop.processes import ROOT, environment, running
+
+from edges.processes import free_port
+
+DEV = ROOT / "scripts/dev.py"
+START_SECONDS = 90.0
+
+
+class NotReady(RuntimeError):
+    """The server ended, or said nothing for too long; the message quotes it."""
+
+
+@dataclass(frozen=True)
+class DevServer:
+    """A running server as a client sees it: where, and what opens its door."""
+
+    origin: str
+    token: str = field(repr=False)
+
+
+@contextlib.asynccontextmanager
+async def running_server(
+    cloud: str, door: str, home: Path, proxy: HeaderProxy, settings: Mapping[str, str]
+) -> AsyncIterator[DevServer]:
+    """The server behind its real door, ready to be called through the proxy; its output is kept in `home`."""
+    port = free_port()
+    told: dict[str, str] = {}
+    ready = asyncio.Event()
+    command = [sys.executable, str(DEV), "--cloud", cloud, "--door", door, "--port", str(port)]
+    with log_of(home).open("a") as log:
+
+        def heard(line: str) -> None:
+            log.write(f"{line}\n")
+            log.flush()
+            word, _, rest = line.partition(" ")
+            if word in ("ready", "token"):
+                told[word] = rest
+            if {"ready", "token"} <= told.keys():
+                ready.set()
+
+        async with running(command, environment(home, **settings), heard) as child:
+            waits = {asyncio.create_task(child.wait()), asyncio.create_task(ready.wait())}
+            await asyncio.wait(waits, timeout=START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            for task in waits:
+                task.cancel()
+            if not ready.is_set():
+                raise NotReady(f"make run CLOUD={cloud} DOOR={door} did not get ready: {child.last_line}")
+            proxy.target_port = port
+            yield DevServer(proxy.origin, read_token(told["token"]))
+
+
+def log_of(home: Path) -> Path:
+    """What the server has printed, all of it."""
+    return home / "server.log"
+
+
+def read_token(path: str) -> str:
+    return Path(path).read_text().strip()

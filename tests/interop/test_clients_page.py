@@ -1,0 +1,32 @@
+"""docs/clients.md is about the clients that are pinned here, and shows nothing of the machine that wrote it."""
+
+from __future__ import annotations
+
+import json
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from tests.interop.clients import Visit, visits
+from tests.interop.clients_page import BEGIN, END, PAGE, plain, replaced
+
+PINNED: dict[str, str] = json.loads(Path(__file__).with_name("package.json").read_text())["dependencies"]
+
+
+@pytest.mark.parametrize("visit", visits("fc"), ids=lambda visit: f"{visit.client} {visit.era} {visit.transport}")
+def test_each_client_has_its_row(visit: Visit) -> None:
+    pinned = version("mcp") if visit.package == "mcp" else PINNED[visit.package]
+    mode = visit.era + (", SSE" if visit.transport == "sse" else "")
+    assert f"| {visit.client} {pinned} | {mode} | " in PAGE.read_text(), "run: make interop ARGS=--write-docs"
+
+
+def test_what_is_written_by_hand_stays() -> None:
+    page = replaced(f"before\n{BEGIN}\nyesterday\n{END}\nafter\n", [])
+    assert page.startswith(f"before\n{BEGIN}\n")
+    assert page.endswith(f"{END}\nafter\n")
+    assert "yesterday" not in page
+
+
+def test_addresses_paths_and_process_numbers_are_left_out() -> None:
+    said = "[31409] failed at http://127.0.0.1:4321/mcp in /home/me/tests/interop/node_modules/x/y.js:1\nmore"
+    assert plain(said) == "failed at URL/mcp in"
