@@ -36,20 +36,25 @@ def artifacts() -> dict[str, Contents]:
             python=target_of(artifact, DEFAULT_PYTHON, DEFAULT_ARCHITECTURE).python,
             files=frozenset(places),
             executables=frozenset(artifact.executables),
-            handlers=frozenset(name for entry in artifact.entries for name in _handlers(entry, places[f"{entry}.py"])),
+            handlers=frozenset(f"{entry}.handler" for entry in artifact.entries if _has_handler(places[f"{entry}.py"])),
         )
     return found
 
 
-def _handlers(module: str, source: Path) -> Iterator[str]:
-    """What FC can call in a module: the functions of its top level, and the names that it assigns or imports."""
-    for node in ast.parse(source.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.FunctionDef):
-            yield f"{module}.{node.name}"
-        elif isinstance(node, ast.Assign):
-            yield from (f"{module}.{target.id}" for target in node.targets if isinstance(target, ast.Name))
-        elif isinstance(node, ast.ImportFrom):
-            yield from (f"{module}.{name.asname or name.name}" for name in node.names)
+def _has_handler(source: Path) -> bool:
+    """Does the module define or assign `handler`, the name that every entry point here has, when it is imported?"""
+    waiting: list[ast.AST] = [ast.parse(source.read_text(encoding="utf-8"))]
+    while waiting:
+        for node in ast.iter_child_nodes(waiting.pop()):
+            if isinstance(node, ast.FunctionDef) and node.name == "handler":
+                return True
+            if isinstance(node, ast.Assign) and any(
+                getattr(target, "id", None) == "handler" for target in node.targets
+            ):
+                return True
+            if isinstance(node, (ast.If, ast.Try, ast.With)):
+                waiting.append(node)
+    return False
 
 
 def complaints(

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mcp_faas.settings import SettingsError, read_settings
+from mcp_faas.settings import SettingsError, read_settings, require_public_url
 from s_rules.resources import Contents, Resource, items, mapping, shown
 
 ENVIRONMENT_MAX_BYTES = 4096  # FC counts all names and values of a function together
@@ -104,11 +104,10 @@ def settings(resource: Resource) -> Iterator[str]:
     watched = _Watched({str(name): str(value) for name, value in resource.environment.items()})
     try:
         found = read_settings(watched)
+        require_public_url(found)
     except SettingsError as error:
         yield f"{path}: the function would not start. {error}"
         return
-    if found.door == "jwt" and found.public_url is None:
-        yield f"{path}.MCP_PUBLIC_URL is not set; FC tells a function no host of its own, so door jwt needs it."
     for name in sorted(name for name in watched.keys() - watched.read if name.startswith("MCP_")):
         yield f"{path}.{name} is set, but with MCP_DOOR {found.door} nothing reads it. Is it misspelt?"
 
