@@ -6,12 +6,12 @@ import ast
 import json
 import re
 import shlex
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 from templates.cloudformation import Stack, allowed
+from templates.conftest import Transform
 
 from artifacts.deployables import ARCHITECTURES, DEFAULT_ARCHITECTURE, DEFAULT_PYTHON, for_sam
 from mcp_faas.auth.profiles import PROFILES
@@ -19,7 +19,6 @@ from mcp_faas.settings import LOG_LEVELS, read_settings
 from mcp_faas.tokens import parse
 
 ROOT = Path(__file__).resolve().parents[2]
-SAM_PYTHON = ROOT / ".venv/tools/sam/bin/python"
 
 ISSUER = {"Door": "jwt", "JwtIssuer": "https://login.example.com"}
 BEARER: dict[str, str] = {}
@@ -34,19 +33,6 @@ with_api = pytest.mark.parametrize("parameters", [BEARER, JWT_API], ids=["bearer
 bearer = pytest.mark.parametrize(
     "parameters", [BEARER, BEARER_ASKING_FOR_A_URL, BEARER_API], ids=["default", "function-url", "http-api"]
 )
-
-
-def transform(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [str(SAM_PYTHON), "scripts/transform.py", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100)
-
-
-@pytest.fixture(scope="module")
-def template() -> dict[str, Any]:
-    done = transform()
-    assert done.returncode == 0, done.stderr
-    made: dict[str, Any] = json.loads(done.stdout)
-    return made
 
 
 # --- Who may come in ----------------------------------------------------------------------------------------------
@@ -120,7 +106,9 @@ def test_jwt_api_function_is_reached_through_its_api_alone(template: dict[str, A
     assert permissions(stack) == {API_ONLY: {"SourceArn": f"{API_ARN}/$default/*"}}
 
 
-def test_function_url_has_both_permissions_like_sam_s_own(template: dict[str, Any], tmp_path: Path) -> None:
+def test_function_url_has_both_permissions_like_sam_s_own(
+    template: dict[str, Any], transform: Transform, tmp_path: Path
+) -> None:
     stack = Stack(template, **JWT_URL)
     assert not stack.of_type("AWS::ApiGatewayV2::Api")
     assert len(permissions(stack)) == 2
@@ -530,7 +518,7 @@ def test_every_check_that_is_skipped_has_its_reason() -> None:
         assert re.fullmatch(r"  - CKV2?_AWS_\d+ # .{40,}", line), line
 
 
-def test_a_template_that_is_not_sam_is_refused_with_the_reason(tmp_path: Path) -> None:
+def test_a_template_that_is_not_sam_is_refused_with_the_reason(transform: Transform, tmp_path: Path) -> None:
     broken = tmp_path / "template.yaml"
     broken.write_text((ROOT / "template.yaml").read_text().replace("Handler: aws_lambda", "Handlr: aws_lambda"))
     done = transform("--template", str(broken))

@@ -1,0 +1,146 @@
+"""The routes, environments and secrets of template.yaml at work: the stand-in for AWS built from what it says.
+
+The functions are the deployed entry points, each in a process of its own with exactly the environment of the template.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from templates.cloudformation import PSEUDO, Stack
+
+from edges.aws import AwsEdge
+from edges.secretsmanager import SecretsManager
+from edges.serving import running
+from mcp_faas.tokens import TokenDocument, mint
+
+FUNCTIONS = Path(__file__).resolve().parents[2] / "functions"
+REGION = PSEUDO["AWS::Region"]
+TOKEN = mint(datetime.now(timezone.utc))
+STRANGER = mint(datetime.now(timezone.utc))
+ORIGIN = "https://app.example.com"
+METADATA = "/.well-known/oauth-protected-resource"
+PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+HEADERS = {"accept": "application/json, text/event-stream", "mcp-protocol-version": "2025-11-25"}
+
+
+@contextmanager
+def deployed(template: dict[str, Any], *, document: str | None = None, **parameters: str) -> Iterator[httpx2.Client]:
+    """The stack of these parameters on this machine; `document` stands for what rotation has made of the first one."""
+    stack = Stack(template, **parameters, AllowedOrigins=ORIGIN)
+    assert stack.refusals() == []
+    lines: list[str] = []
+    with running(SecretsManager()) as secrets:
+        for secret in stack.of_type("AWS::SecretsManager::Secret").values():
+            value = secret.get("SecretString") or generated(secret["GenerateSecretString"])
+            text = document if document and secret["Name"].endswith("/tokens") else value
+            secrets.region(REGION).create_secret(
+                {"Name": secret["Name"], "SecretString": text, "ClientRequestToken": "0" * 32}
+            )
+        edge = AwsEdge(log=lines.append, port=0, python=sys.executable, region=REGION, **described(stack, secrets.url))
+        with (
+            running(edge),
+            httpx2.Client(base_url=f"http://127.0.0.1:{edge.port}", timeout=60, trust_env=False) as client,
+        ):
+            client.headers.update(HEADERS)
+            yield client
+    assert not [line for line in lines if TOKEN.data in line or STRANGER.data in line]
+
+
+def described(stack: Stack, endpoint: str) -> dict[str, Any]:
+    """What the template says, in the stand-in's words."""
+    functions = stack.of_type("AWS::Lambda::Function")
+    beside = {"AWS_ENDPOINT_URL": endpoint, "PYTHONPATH": str(FUNCTIONS), "PYTHONDONTWRITEBYTECODE": "1"}
+    environments = {name: {**made["Environment"]["Variables"], **beside} for name, made in functions.items()}
+    said: dict[str, Any] = {
+        "kind": "function-url" if stack.of_type("AWS::Lambda::Url") else "http-api",
+        "code": FUNCTIONS / "mcp_server",
+        "handler": functions["McpServer"]["Handler"],
+        "environment": environments["McpServer"],
+    }
+    routes = stack.of_type("AWS::ApiGatewayV2::Route").values()
+    if routes:
+        said["routes"] = [route["RouteKey"] for route in routes if "AuthorizerId" in route]
+        said["open_routes"] = [route["RouteKey"] for route in routes if "AuthorizerId" not in route]
+    for authorizer in stack.of_type("AWS::ApiGatewayV2::Authorizer").values():
+        said["authorizer_environment"] = environments["AwsAuthorizer"]
+        said["authorizer_handler"] = functions["AwsAuthorizer"]["Handler"]
+        said["authorizer_ttl_seconds"] = float(authorizer["AuthorizerResultTtlInSeconds"])
+        said["token_guard_code"] = FUNCTIONS / "token_guard"
+    return said
+
+
+def generated(description: dict[str, Any]) -> str:
+    assert description == {"PasswordLength": 64, "ExcludePunctuation": True}
+    return "aA1" + "x" * 61
+
+
+@pytest.fixture(scope="module", name="bearer")
+def _bearer(template: dict[str, Any]) -> Iterator[httpx2.Client]:
+    with deployed(template, document=TokenDocument((TOKEN,)).dump()) as client:
+        yield client
+
+
+def with_token(data: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {data}"}
+
+
+def test_bearer_lets_a_token_of_the_document_in(bearer: httpx2.Client) -> None:
+    answer = bearer.post("/mcp", json=PING, headers=with_token(TOKEN.data))
+    assert (answer.status_code, answer.json()["result"]) == (200, {})
+
+
+@pytest.mark.parametrize("method", ["POST", "GET", "DELETE"])
+def test_bearer_refuses_strangers_with_every_method(bearer: httpx2.Client, method: str) -> None:
+    assert bearer.request(method, "/mcp").status_code == 401
+    assert bearer.request(method, "/mcp", headers=with_token(STRANGER.data)).status_code == 403
+
+
+def test_bearer_says_405_only_to_those_who_may_know(bearer: httpx2.Client) -> None:
+    answer = bearer.get("/mcp", headers=with_token(TOKEN.data))
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+
+
+def test_bearer_answers_preflights_of_allowed_origins_without_a_token(bearer: httpx2.Client) -> None:
+    asked = {"access-control-request-method": "POST", "access-control-request-headers": "authorization"}
+    answer = bearer.options("/mcp", headers={"origin": ORIGIN, **asked})
+    assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (204, ORIGIN)
+    assert bearer.options("/mcp", headers={"origin": "https://evil.example", **asked}).status_code == 403
+
+
+@pytest.mark.parametrize("path", [METADATA, f"{METADATA}/mcp", "/.well-known/oauth-authorization-server", "/", "/sse"])
+def test_bearer_knows_no_other_path(bearer: httpx2.Client, path: str) -> None:
+    for headers in ({}, with_token(TOKEN.data)):
+        assert bearer.get(path, headers=headers).status_code == 404
+
+
+def test_bearer_is_healthy_for_everybody(bearer: httpx2.Client) -> None:
+    assert bearer.get("/healthz").text == "ok"
+
+
+def test_before_the_first_rotation_nobody_gets_in(template: dict[str, Any]) -> None:
+    with deployed(template) as client:
+        assert client.post("/mcp", json=PING, headers=with_token(TOKEN.data)).status_code == 403
+        assert client.get("/healthz").status_code == 200
+
+
+@pytest.mark.parametrize("front_door", ["function-url", "http-api"])
+def test_jwt_serves_metadata_and_refuses_strangers(template: dict[str, Any], front_door: str) -> None:
+    issuer = "https://login.example.com"
+    with deployed(template, Door="jwt", JwtIssuer=issuer, FrontDoor=front_door) as client:
+        for method in ("POST", "GET", "DELETE"):
+            assert client.request(method, "/mcp").status_code == 401
+        for path in (METADATA, f"{METADATA}/mcp"):
+            answer = client.get(path, headers={"origin": ORIGIN})
+            assert (answer.status_code, answer.json()["authorization_servers"]) == (200, [issuer])
+            asked = {"origin": ORIGIN, "access-control-request-method": "GET"}
+            assert client.options(path, headers=asked).status_code == 204
+        assert client.options("/mcp", headers={"origin": ORIGIN}).status_code == 204
+        assert client.get("/healthz").text == "ok"
