@@ -71,6 +71,7 @@ class AwsEdge:
             raise ValueError("an authorizer needs both authorizer_environment and token_guard_code")
         if kind == "function-url" and (authorizer_environment is not None or stage != "$default"):
             raise ValueError("a Function URL has neither an authorizer nor a stage; use kind='http-api'")
+        self.kind = kind
         self._platform = Platform(kind, stage, region=region, trusts_forwarded=trusts_forwarded)
         self._routes = [Route.parse(key) for key in routes] + [Route.parse(key, is_open=True) for key in open_routes]
         self._log = log

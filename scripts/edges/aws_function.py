@@ -54,6 +54,11 @@ class LambdaFunction:
         self._idle.clear()
         self._all.clear()
 
+    @property
+    def busy(self) -> bool:
+        """Is a call under way?"""
+        return bool(self._calls)
+
     async def _invoke(self, payload: bytes) -> bytes:
         async with self._places:
             try:
