@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from artifacts import archive, bytecode, interpreters, manifest, natives, sources, wheels
+from artifacts import application, archive, bytecode, interpreters, manifest, natives, sources, wheels
 from artifacts.deployables import (
     ARCHITECTURES,
     ARTIFACTS,
@@ -82,21 +82,27 @@ def build_all(artifacts: list[Artifact], python: str, architecture: str) -> None
             if not sources.is_there(artifact, FUNCTIONS):
                 continue
             target = target_of(artifact, python, architecture)
-            place = BUILD / artifact.name
-            place.parent.mkdir(parents=True, exist_ok=True)
             with half_built(BUILD) as scratch:
-                whole, zipped = scratch / "whole", scratch / "whole.zip"
-                whole.mkdir()
-                has_bytecode = fill(artifact, target, whole)
+                folder = scratch / artifact.deployable
+                folder.mkdir()
+                has_bytecode = fill(artifact, target, folder)
                 say(f"{artifact.name}: zipping")
-                archive.write(whole, zipped)
-                built[artifact.name] = manifest.describe(target, whole, zipped, has_bytecode)
-                exchange(whole, place, aside=scratch / "before")
-                zipped.replace(place.with_name(f"{place.name}.zip"))
+                zipped = publish(folder, BUILD / artifact.name)
+                built[artifact.name] = manifest.describe(target, BUILD / artifact.name, zipped, has_bytecode)
         manifest.record(BUILD, built, ARTIFACTS)
     for name, entry in built.items():
         size = f"{entry.bytes_unzipped / 1e6:6.1f} MB, zipped {entry.bytes_zipped / 1e6:5.1f} MB"
         say(f".build/{name:<18} {size}, Python {entry.python}, {entry.architecture}, sha256 {entry.sha256[:12]}…")
+
+
+def build_application() -> None:
+    """What `s init` and the registry take."""
+    with only_one_build(), half_built(BUILD) as scratch:
+        folder = scratch / "application"
+        application.assemble(ROOT, folder)
+        archive.settle_modes(folder)
+        publish(folder, BUILD / "serverless-devs")
+    say(".build/serverless-devs      for s init, .zip beside it")
 
 
 def build_for_sam(logical_id: str, into: Path, python: str, architecture: str) -> None:
@@ -111,6 +117,17 @@ def build_for_sam(logical_id: str, into: Path, python: str, architecture: str) -
         fill(artifact, target_of(artifact, python, architecture), scratch, say=say_through_sam)
         for path in list(scratch.iterdir()):
             path.rename(into / path.name)
+
+
+def publish(folder: Path, place: Path) -> Path:
+    """Zip the folder, and put both where they belong; returns the zip."""
+    zipped = place.with_name(f"{place.name}.zip")
+    fresh = folder.with_name("zipped")
+    archive.write(folder, fresh)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    exchange(folder, place, aside=folder.with_name("before"))
+    fresh.replace(zipped)
+    return zipped
 
 
 def exchange(new: Path, place: Path, aside: Path) -> None:
@@ -160,6 +177,10 @@ def arguments() -> argparse.Namespace:
     options = parser.parse_args()
     if bool(options.sam) != bool(options.into):
         parser.error("--sam and --into belong together")
+    try:
+        options.artifacts = chosen(options.only)
+    except BuildError as error:
+        parser.error(str(error))
     return options
 
 
@@ -169,7 +190,9 @@ def main() -> int:
         if options.sam:
             build_for_sam(options.sam, options.into.resolve(), options.python, options.arch)
         else:
-            build_all(chosen(options.only), options.python, options.arch)
+            build_all(options.artifacts, options.python, options.arch)
+            if not options.only and (ROOT / "publish").is_dir():
+                build_application()
     except (BuildError, OSError) as error:
         disk_is_full = getattr(error, "errno", None) == errno.ENOSPC or os.strerror(errno.ENOSPC) in str(error)
         say("the disk is full; make room and run the command again" if disk_is_full else str(error))
