@@ -81,6 +81,11 @@ class Rotator:
         self._attempts: Counter[str] = Counter()
         self._checked_at_end = False
 
+    def look(self) -> tuple[Snapshot, datetime]:
+        """The document, and what time it is."""
+        snapshot = self._read()
+        return snapshot, self._now(snapshot)
+
     def preview(self) -> tuple[Plan, Snapshot, datetime]:
         """The plan that a run would begin with; only reads."""
         self._inspect_sinks()
@@ -144,7 +149,7 @@ class Rotator:
                 if attempt == READ_ATTEMPTS:
                     raise RunFailed(f"{_said(error)}. {self._again()}") from None
             except StoreError as error:
-                raise RunFailed(f"{error}. {self._again()}") from None
+                raise RunFailed(f"{error}. {self._again('when that is repaired')}") from None
             self._pause(delay * random.uniform(0.8, 1.2))  # noqa: S311 - spreads retries, hides nothing
             delay *= 2.5
         raise AssertionError("unreachable")
@@ -235,7 +240,7 @@ class Rotator:
         except (StoreUnavailable, TookTooLong) as error:
             trouble = _said(error)
         except StoreError as error:
-            raise RunFailed(f"{error}. {self._again()}") from None
+            raise RunFailed(f"{error}. {self._again('when that is repaired')}") from None
         self._read_back(step, before, after, trouble)
 
     def _read_back(self, step: Step, before: TokenDocument, after: TokenDocument, trouble: str) -> None:
@@ -374,13 +379,13 @@ class Rotator:
         if seconds > 0:
             self.clock.sleep(min(seconds, max(self._left(), 0.0)))
 
-    def _again(self) -> str:
+    def _again(self, when: str = "") -> str:
         state = "What was written so far is safe" if self._wrote else "Nothing was written"
-        return f"{state}; run the same command again"
+        return f"{state}; run the same command again {when}".rstrip()
 
     def _refusal(self, error: DocumentError) -> RunFailed | RunRefused:
         if self._wrote:
-            return RunFailed(f"{self.store.address}: {error}. {self._again()} when that is repaired")
+            return RunFailed(f"{self.store.address}: {error}. {self._again('when that is repaired')}")
         return RunRefused(f"{self.store.address}: {error}. Nothing was changed")
 
 

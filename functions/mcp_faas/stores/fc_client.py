@@ -11,12 +11,12 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from mcp_faas.stores import Access, StoreConflict, StoreError, StoreUnavailable
-
 from alibabacloud_fc20230330.client import Client
 from alibabacloud_tea_openapi.exceptions import AlibabaCloudException
 from alibabacloud_tea_openapi.utils_models import Config, RuntimeOptions
 from Tea.exceptions import TeaException
+
+from mcp_faas.stores import Access, StoreConflict, StoreError, StoreUnavailable
 
 # The API has no compare-and-swap: whoever reads, and writes within this time, cannot remove a token that
 # was already there for longer. `rotation` waits this time out before it hands a token to anybody.

@@ -52,7 +52,9 @@ def read_text(path: str) -> str:
         try:
             return file.read_text(encoding="utf-8")
         except FileNotFoundError:
-            raise StoreError(f"{file} does not exist") from None
+            raise StoreError(
+                f"{file} does not exist; a token document is begun with: tokens.py mint file:PATH"
+            ) from None
         except OSError as error:
             raise StoreUnavailable(f"{file} cannot be read: {error.strerror or error}") from None
     raise StoreError(f"{file} is not UTF-8 text")

@@ -1,0 +1,214 @@
+"""Print what a client wants pasted to reach a server with a static token. The token itself never enters here.
+
+Where a client can take the token from the environment, a prompt or a file, the configuration refers to it; where it
+cannot, the word TOKEN stands for it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shlex
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from lifecycle.errors import UsageError
+
+VARIABLE = "MCP_TOKEN"
+HEADER_FILE = "~/.config/mcp-faas/header"
+
+
+@dataclass(frozen=True)
+class ClientFormat:
+    """One client's own way to write down a server."""
+
+    where: str  # the file to paste into, or what to do with the lines
+    kind: Literal["json", "toml", "shell"]
+    write: Callable[[str, str], str]  # (url, name) -> text
+    remark: str
+
+
+def _json(shape: Callable[[str, str], dict[str, Any]]) -> Callable[[str, str], str]:
+    return lambda url, name: json.dumps(shape(url, name), indent=2, ensure_ascii=False)
+
+
+def _servers(entry: Callable[[str], dict[str, Any]]) -> Callable[[str, str], str]:
+    return _json(lambda url, name: {"mcpServers": {name: entry(url)}})
+
+
+def _bearer(reference: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {reference}"}
+
+
+def _bridge(url: str) -> dict[str, Any]:
+    # no blank after the colon: some clients split arguments at blanks
+    return {
+        "command": "npx",
+        "args": ["-y", "mcp-remote", url, "--header", "Authorization:${AUTH_HEADER}"],
+        "env": {"AUTH_HEADER": "Bearer TOKEN"},
+    }
+
+
+def _vscode(url: str, name: str) -> dict[str, Any]:
+    prompt = {"type": "promptString", "id": "mcp-token", "description": f"Token of {name}", "password": True}
+    server = {"type": "http", "url": url, "headers": _bearer("${input:mcp-token}")}
+    return {"inputs": [prompt], "servers": {name: server}}
+
+
+def _codex(url: str, name: str) -> str:
+    # a JSON string is a TOML string, too
+    return f'[mcp_servers.{name}]\nurl = {json.dumps(url)}\nbearer_token_env_var = "{VARIABLE}"'
+
+
+def _supergateway(url: str, name: str) -> str:
+    return f'npx -y supergateway --streamableHttp {shlex.quote(url)} --oauth2Bearer "${VARIABLE}" --logLevel none'
+
+
+def _mcp_remote(url: str, name: str) -> str:
+    return f"npx -y mcp-remote {shlex.quote(url)} --transport http-only --header-file {HEADER_FILE}"
+
+
+_EXPORT = (
+    f'Set {VARIABLE} where the client starts, for example: export {VARIABLE}="$(cat PATH)" with the delivered file.'
+)
+_PASTE = (
+    "Write the token in the place of TOKEN, and keep the file to yourself (chmod 600); this client takes no reference."
+)
+
+FORMATS: dict[str, ClientFormat] = {
+    "claude-code": ClientFormat(
+        ".mcp.json in the project",
+        "json",
+        _servers(lambda url: {"type": "http", "url": url, "headers": _bearer(f"${{{VARIABLE}}}")}),
+        f"{_EXPORT} An unset variable is sent as it is written, so the door refuses it.",
+    ),
+    "claude-desktop": ClientFormat(
+        "claude_desktop_config.json",
+        "json",
+        _servers(_bridge),
+        f"{_PASTE} Its own connectors take no header, hence the bridge.",
+    ),
+    "cursor": ClientFormat(
+        "~/.cursor/mcp.json or .cursor/mcp.json",
+        "json",
+        _servers(lambda url: {"url": url, "headers": _bearer(f"${{env:{VARIABLE}}}")}),
+        _EXPORT,
+    ),
+    "vscode": ClientFormat(
+        ".vscode/mcp.json",
+        "json",
+        _json(_vscode),
+        "VS Code asks for the token once and keeps it. If it asks for an OAuth client id, the token was refused.",
+    ),
+    "windsurf": ClientFormat(
+        "~/.codeium/windsurf/mcp_config.json",
+        "json",
+        _servers(lambda url: {"serverUrl": url, "headers": _bearer(f"${{env:{VARIABLE}}}")}),
+        _EXPORT,
+    ),
+    "codex": ClientFormat("~/.codex/config.toml", "toml", _codex, _EXPORT),
+    "gemini-cli": ClientFormat(
+        "~/.gemini/settings.json",
+        "json",
+        _servers(lambda url: {"httpUrl": url, "headers": _bearer(f"${{{VARIABLE}}}"), "timeout": 30000}),
+        _EXPORT,
+    ),
+    "qwen-code": ClientFormat(
+        "~/.qwen/settings.json",
+        "json",
+        _servers(
+            lambda url: {
+                "httpUrl": url,
+                "headers": _bearer(f"${{{VARIABLE}}}"),
+                "timeout": 30000,
+                "discoveryTimeoutMs": 30000,
+            }
+        ),
+        _EXPORT,
+    ),
+    "cline": ClientFormat(
+        "cline_mcp_settings.json",
+        "json",
+        _servers(
+            lambda url: {
+                "type": "streamableHttp",
+                "url": url,
+                "headers": _bearer("TOKEN"),
+                "disabled": False,
+                "autoApprove": [],
+            }
+        ),
+        _PASTE,
+    ),
+    "lingma": ClientFormat("the MCP settings of Lingma, as a STDIO server", "json", _servers(_bridge), _PASTE),
+    "supergateway": ClientFormat(
+        "a shell, or the command of a client that speaks STDIO only",
+        "shell",
+        _supergateway,
+        f"{_EXPORT} It takes the token as an argument only, which other users of the machine can see.",
+    ),
+    "mcp-remote": ClientFormat(
+        "a shell, or the command of a client that speaks STDIO only",
+        "shell",
+        _mcp_remote,
+        f"{HEADER_FILE} (chmod 600) holds `Authorization: Bearer` and the token, which is so in no process list.",
+    ),
+    "inspector": ClientFormat(
+        "mcp.json, for: npx @modelcontextprotocol/inspector --cli --config mcp.json --server NAME --method tools/list",
+        "json",
+        _servers(lambda url: {"type": "streamable-http", "url": url, "headers": _bearer("TOKEN")}),
+        _PASTE,
+    ),
+    "generic": ClientFormat(
+        "the client's list of MCP servers",
+        "json",
+        _servers(lambda url: {"type": "http", "url": url, "headers": _bearer("TOKEN")}),
+        _PASTE,
+    ),
+}
+
+_OTHER_NAMES = {"gemini": "gemini-cli", "qwen": "qwen-code", "mcp-inspector": "inspector", "通义灵码": "lingma"}
+CLIENTS = tuple(FORMATS)
+
+
+def client_name(text: str) -> str:
+    """The client that a person means by `VS Code`, `vs-code` or `vscode`."""
+    known = {_letters(name): name for name in FORMATS} | {_letters(name): to for name, to in _OTHER_NAMES.items()}
+    found = known.get(_letters(text))
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no client known here; choose from: {', '.join(CLIENTS)}")
+    return found
+
+
+def _letters(text: str) -> str:
+    return re.sub(r"[\s_-]", "", text.lower())
+
+
+def run_config(arguments: argparse.Namespace) -> int:
+    parts = urlsplit(arguments.url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+        raise UsageError(f"{arguments.url!r} is no URL of an MCP endpoint, like https://HOST/mcp")
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", arguments.name):
+        raise UsageError("--name takes letters, digits, `-` and `_`: some clients allow nothing else")
+    chosen = FORMATS[arguments.client]
+    text = chosen.write(arguments.url, arguments.name)
+    if arguments.json:
+        print(
+            json.dumps(
+                {
+                    "client": arguments.client,
+                    "where": chosen.where,
+                    "kind": chosen.kind,
+                    "text": text,
+                    "remark": chosen.remark,
+                }
+            )
+        )
+        return 0
+    print(text)
+    print(f"Paste into: {chosen.where}\n{chosen.remark}", file=sys.stderr)
+    return 0

@@ -1,0 +1,114 @@
+"""The commands that read or change a token document: mint, list, rotate, revoke, rollback."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import datetime, timezone
+
+from lifecycle import report
+from lifecycle.environment import access
+from lifecycle.errors import UsageError
+from lifecycle.sinks import KeptSink, StdoutSink, open_sink
+from mcp_faas.lifecycle.probe import Probe
+from mcp_faas.lifecycle.rotator import Rotator, current_name
+from mcp_faas.lifecycle.sinks import Sink
+from mcp_faas.rotation import WRITES, Intent, Mint, Plan, Policy, Revoke, Rollback, Rotate
+from mcp_faas.stores import Snapshot, open_store
+from mcp_faas.stores.file import FileStore
+from mcp_faas.tokens import TokenDocument, fingerprint, mint
+
+
+def run_mint(arguments: argparse.Namespace) -> int:
+    if arguments.address:
+        if arguments.document:
+            raise UsageError("--document prints a first document; it goes without an ADDRESS")
+        return _run(arguments, Mint(), Policy())
+    if arguments.dry_run:
+        raise UsageError("--dry-run needs an ADDRESS: without one nothing happens anyway")
+    token = mint(datetime.now(timezone.utc))
+    if arguments.document:
+        print(TokenDocument((token,)).dump())
+    elif arguments.json:
+        report.print_json({"name": token.name, "fingerprint": fingerprint(token.data), "token": token.data})
+    else:
+        print(token.data)
+    return 0
+
+
+def run_list(arguments: argparse.Namespace) -> int:
+    rotator = Rotator(open_store(arguments.address, access()), Rotate(), Policy(), timeout=access().timeout)
+    snapshot, now = rotator.look()
+    rows = report.rows(snapshot.document, now, Policy(arguments.max_age, arguments.overlap))
+    if arguments.json:
+        report.print_json({"address": arguments.address, "time": report.iso(now), "tokens": rows})
+    else:
+        print(report.table(rows))
+    return 0
+
+
+def run_rotate(arguments: argparse.Namespace) -> int:
+    return _run(arguments, Rotate(), Policy(arguments.max_age, arguments.overlap))
+
+
+def run_revoke(arguments: argparse.Namespace) -> int:
+    return _run(arguments, Revoke(arguments.name, arguments.now), Policy())
+
+
+def run_rollback(arguments: argparse.Namespace) -> int:
+    return _run(arguments, Rollback(), Policy())
+
+
+def _run(arguments: argparse.Namespace, intent: Intent, policy: Policy) -> int:
+    reach = access()
+    shown = KeptSink if arguments.json else StdoutSink
+    wanted = list(dict.fromkeys(getattr(arguments, "deliver", [])))
+    sinks: list[Sink] = [shown() if form == "stdout" else open_sink(form, reach) for form in wanted]
+    if not sinks:
+        sinks = [shown(unasked=True)]
+    url = getattr(arguments, "probe", None)
+    try:
+        probe = Probe(url, reach.timeout) if url else None
+    except ValueError as error:
+        raise UsageError(f"--probe: {error}") from None
+    store = open_store(arguments.address, reach)
+    if isinstance(intent, Mint) and not arguments.dry_run and isinstance(store, FileStore):
+        store.create()  # a file may be begun so; a typing error in the address of a rotation must not begin one
+    rotator = Rotator(store, intent, policy, sinks, probe, reach.timeout, report=report.say_step)
+    if arguments.dry_run:
+        _show_plan(arguments, *rotator.preview())
+        return 0
+    outcome = rotator.run()
+    if arguments.json:
+        result = {
+            "address": arguments.address,
+            "time": report.iso(outcome.time),
+            "changed": any(step.action in WRITES for step in outcome.done),
+            **report.plan_object(Plan(outcome.done, outcome.due, outcome.note)),
+            "current": current_name(outcome.document),
+            "tokens": report.rows(outcome.document, outcome.time, policy),
+        }
+        token = next((sink.token for sink in sinks if isinstance(sink, KeptSink)), None)
+        report.print_json({**result, "token": token} if token else result)
+        return 0
+    if outcome.note:
+        report.say(outcome.note)
+    if not outcome.done and not outcome.note:
+        report.say("nothing to do")
+    for line in report.due_lines(outcome.due, outcome.time):
+        report.say(line)
+    return 0
+
+
+def _show_plan(arguments: argparse.Namespace, plan: Plan, snapshot: Snapshot, now: datetime) -> None:
+    if arguments.json:
+        report.print_json(
+            {"address": arguments.address, "time": report.iso(now), "dry_run": True, **report.plan_object(plan)}
+        )
+        return
+    report.say(f"This would be done to {arguments.address}; nothing is changed now.")
+    for number, step in enumerate(plan.steps, 1):
+        print(f"{number}. {step}")
+    if not plan.steps:
+        print(plan.note or "nothing to do")
+    for line in report.due_lines(plan.due, now):
+        print(line)

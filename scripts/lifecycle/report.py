@@ -1,0 +1,116 @@
+"""Tell a person, or a machine, what a document holds and what a run did. No value of a token enters here but one: the
+token that a machine asked to be shown."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from mcp_faas.generations import Generations
+from mcp_faas.rotation import Due, Plan, Policy, Step
+from mcp_faas.tokens import TokenDocument, created_at, fingerprint, legal, marks
+
+_DUE = {"add": "replace", "disable": "disable", "delete": "delete"}
+
+
+def say(sentence: str) -> None:
+    """One line of the story."""
+    print(sentence, file=sys.stderr, flush=True)
+
+
+def say_step(step: Step) -> None:
+    say(f"done: {step}")
+
+
+def rows(document: TokenDocument, now: datetime, policy: Policy) -> list[dict[str, Any]]:
+    """Each token as a machine reads it."""
+    generations = Generations(document)
+    entries = {entry.token.data: entry for entry in generations.all}
+    found = []
+    for token in document.tokens:
+        created, said = created_at(token), marks(token.name)
+        entry = entries.get(token.data)
+        since = generations.superseded_at(entry) if entry else None
+        found.append(
+            {
+                "name": token.name,
+                "state": generations.state(token),
+                "enabled": token.enabled,
+                "fingerprint": fingerprint(token.data) if legal(token.data) else None,
+                "created": iso(created),
+                "age_seconds": int((now - created).total_seconds()) if created else None,
+                "delivered": iso(said.delivered) if entry and said else None,
+                "until": iso(since + policy.overlap) if since and token.enabled else None,
+            }
+        )
+    return found
+
+
+def table(found: Sequence[dict[str, Any]]) -> str:
+    """Each token as a person reads it."""
+    lines = [("NAME", "STATE", "AGE", "FINGERPRINT", "")]
+    for row in found:
+        remark = f"until {row['until']}" if row["until"] else "" if row["enabled"] else "disabled"
+        if row["fingerprint"] is None:
+            remark = "masked, empty or illegal value"
+        age = "-" if row["age_seconds"] is None else span(timedelta(seconds=row["age_seconds"]))
+        remark = "" if remark == row["state"] else remark
+        lines.append((row["name"], row["state"], age, row["fingerprint"] or "-", remark))
+    widths = [max(len(line[column]) for line in lines) for column in range(4)]
+    return "\n".join(
+        "  ".join([*(text.ljust(width) for text, width in zip(line, widths, strict=False)), line[4]]).rstrip()
+        for line in lines
+    )
+
+
+def due_lines(due: Iterable[Due], now: datetime) -> list[str]:
+    """What comes next, and when; a run that only has to wait says nothing else."""
+    return [_due_line(item, now) for item in due]
+
+
+def _due_line(item: Due, now: datetime) -> str:
+    what = f"{_DUE.get(item.action, item.action)} {item.name}"
+    if item.at is None:
+        return f"next: {what}, when the door is found to refuse it"
+    when = f"in {span(item.at - now)}, at {iso(item.at)}" if item.at > now else "with the next run"
+    return f"next: {what} {when}"
+
+
+def plan_object(plan: Plan) -> dict[str, Any]:
+    return {
+        "steps": steps_object(plan.steps),
+        "due": [{"action": item.action, "name": item.name, "at": iso(item.at)} for item in plan.due],
+        "note": plan.note,
+    }
+
+
+def steps_object(steps: Iterable[Step]) -> list[dict[str, Any]]:
+    return [
+        {"action": step.action, "name": step.token.name if step.token else None, "text": str(step)} for step in steps
+    ]
+
+
+def print_json(value: dict[str, Any]) -> None:
+    print(json.dumps(value, indent=2), flush=True)
+
+
+def span(length: timedelta) -> str:
+    """A time span in its two largest units, rounded down."""
+    seconds = int(length.total_seconds())
+    if seconds < 0:
+        return "-" + span(-length)
+    units = [("d", 86400), ("h", 3600), ("m", 60), ("s", 1)]
+    for place, (name, size) in enumerate(units):
+        if seconds >= size or name == "s":
+            text = f"{seconds // size}{name}"
+            if place + 1 < len(units) and seconds % size // units[place + 1][1]:
+                text += f" {seconds % size // units[place + 1][1]}{units[place + 1][0]}"
+            return text
+    raise AssertionError("unreachable")
+
+
+def iso(moment: datetime | None) -> str | None:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None

@@ -1,0 +1,167 @@
+"""The places of a person's machine and of a CI job where a token can be delivered; the clouds' are in `mcp_faas`."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import sys
+from pathlib import Path
+
+from lifecycle.errors import UsageError
+from mcp_faas.lifecycle.sinks import Sink, SinkError
+from mcp_faas.stores import Access
+from mcp_faas.stores.private_file import OWNER_ONLY, replace_private
+
+VARIABLE = "MCP_TOKEN"  # what the client configurations refer to
+FORMS = "file:PATH, env:PATH, aws://REGION/SECRET, oss://REGION/BUCKET/KEY, github-output, stdout"
+
+_LINE = re.compile(rf"^(?P<before>\s*(?:export\s+)?{VARIABLE}\s*=\s*)(?P<value>.*?)\s*$")
+
+
+def open_sink(form: str, access: Access) -> Sink:
+    """The sink that `--deliver` names."""
+    kind, _, rest = form.partition(":")
+    if form == "stdout":
+        return StdoutSink()
+    if form == "github-output":
+        return GithubOutputSink(os.environ.get("GITHUB_OUTPUT", ""))
+    if kind == "file" and rest:
+        return FileSink(form, Path(rest).expanduser(), access.timeout)
+    if kind == "env" and rest:
+        return EnvSink(form, Path(rest).expanduser(), access.timeout)
+    parts = rest[2:].split("/", 1 if kind == "aws" else 2) if rest.startswith("//") else []
+    if kind == "aws" and len(parts) == 2 and all(parts):
+        from mcp_faas.lifecycle.sinks.secretsmanager import SecretSink
+
+        return SecretSink(form, parts[0], parts[1], access)
+    if kind == "oss" and len(parts) == 3 and all(parts):
+        from mcp_faas.lifecycle.sinks.oss import ObjectSink
+
+        return ObjectSink(form, parts[0], parts[1], parts[2], access)
+    raise UsageError(f"--deliver {form} is no place for a token; choose from: {FORMS}")
+
+
+class FileSink:
+    """The token and a newline in a file of its owner's, never missing and never half written."""
+
+    readable = True
+    unasked = False
+
+    def __init__(self, label: str, path: Path, timeout: float) -> None:
+        self.label = label
+        self._path = path
+        self._timeout = timeout
+
+    def holds(self) -> str | None:
+        text = _read_private(self._path)
+        return text[:-1] if text is not None and text.endswith("\n") else text
+
+    def deliver(self, token: str) -> None:
+        _write_private(self._path, token + "\n", self._timeout)
+
+
+class EnvSink:
+    """One variable of a dotenv file; its other lines stay."""
+
+    readable = True
+    unasked = False
+
+    def __init__(self, label: str, path: Path, timeout: float) -> None:
+        self.label = label
+        self._path = path
+        self._timeout = timeout
+
+    def holds(self) -> str | None:
+        values = [found["value"] for line in self._lines() if (found := _LINE.match(line))]
+        return values[-1].strip("\"'") if values else None
+
+    def deliver(self, token: str) -> None:
+        lines, seen = [], False
+        for line in self._lines(any_mode=True):
+            found = _LINE.match(line)
+            lines.append(f"{found['before']}{token}" if found else line)
+            seen = seen or found is not None
+        if not seen:
+            lines.append(f"{VARIABLE}={token}")
+        _write_private(self._path, "\n".join(lines) + "\n", self._timeout)
+
+    def _lines(self, *, any_mode: bool = False) -> list[str]:
+        return (_read_private(self._path, any_mode=any_mode) or "").splitlines()
+
+
+class GithubOutputSink:
+    """The output `token` of a GitHub Actions step. The runner is told to mask it before it is written anywhere."""
+
+    label = "github-output"
+    readable = False
+    unasked = False
+
+    def __init__(self, path: str) -> None:
+        if not path:
+            raise UsageError("--deliver github-output works in a step of GitHub Actions; GITHUB_OUTPUT is not set")
+        self._path = Path(path)
+
+    def deliver(self, token: str) -> None:
+        try:
+            print(f"::add-mask::{token}", flush=True)
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(f"token={token}\n")
+        except OSError as error:
+            raise SinkError(f"cannot be written: {error.strerror}") from None
+
+    def holds(self) -> str | None:
+        return None
+
+
+class StdoutSink:
+    """The token alone on the standard output."""
+
+    readable = False
+
+    def __init__(self, *, unasked: bool = False) -> None:
+        self.label = "stdout"
+        self.unasked = unasked
+
+    def deliver(self, token: str) -> None:
+        try:
+            print(token, flush=True)
+        except OSError as error:
+            # what is left in the buffer would fail once more when the interpreter ends
+            sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - stays open to the end
+            raise SinkError(f"cannot be written: {error.strerror}") from None
+
+    def holds(self) -> str | None:
+        return None
+
+
+class KeptSink(StdoutSink):
+    """The standard output of `--json`: the token becomes a member of the one object that is printed at the end."""
+
+    def __init__(self, *, unasked: bool = False) -> None:
+        super().__init__(unasked=unasked)
+        self.token: str | None = None
+
+    def deliver(self, token: str) -> None:
+        self.token = token
+
+
+def _read_private(path: Path, *, any_mode: bool = False) -> str | None:
+    """The text of a file, or None if it is not there, or open to others and so not in the form that it should have."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        mode = stat.S_IMODE(path.stat().st_mode)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise SinkError(f"cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SinkError("holds something that is not text") from None
+    return text if any_mode or mode == OWNER_ONLY else None
+
+
+def _write_private(path: Path, text: str, timeout: float) -> None:
+    try:
+        replace_private(path, text, timeout)
+    except OSError as error:
+        raise SinkError(f"cannot be written: {error.strerror or error}") from None

@@ -1,0 +1,237 @@
+"""See from outside whether an endpoint refuses strangers and accepts a token, and name what is misconfigured.
+
+Runs on Python alone. The token is read from stdin, is sent to this endpoint only, and is shown nowhere.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import re
+import ssl
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Literal
+from urllib.parse import urlsplit
+
+from lifecycle.environment import access
+from lifecycle.errors import UsageError
+from mcp_faas.lifecycle.clock import Clock, TookTooLong
+from mcp_faas.lifecycle.probe import HELLO, LOOPBACK
+from mcp_faas.tokens import has_our_shape, mint
+
+BODY_BYTES = 64 * 1024
+WELL_KNOWN = "/.well-known/oauth-protected-resource"
+CHATTER = re.compile(
+    rb"Traceback \(most recent call last\)|File \"/|/var/task/|/code/[a-z]|botocore\.|uvicorn\.|0x[0-9a-f]{8,}"
+)
+
+# What a status that is neither a refusal nor an answer usually means at this kind of endpoint.
+CAUSES = {
+    None: "nothing answers: is the host right, is the function deployed, does a proxy stand between?",
+    400: "the request itself is refused: headers over 8 KB on FC, or a body that a proxy changed",
+    404: "the path is wrong: the endpoint is /mcp, on a stage or custom domain with its prefix before it",
+    405: "the trigger or route does not allow POST: on FC its methods must hold GET, POST and DELETE",
+    406: "the answer's type is not acceptable: a proxy may have changed the Accept header",
+    421: "the server refuses its own host name: it was not told the public one, see MCP_PUBLIC_URL",
+    429: "calls are throttled: reserved concurrency or a rate limit is used up",
+    500: "the function or the authorizer fails: look at its log; a missing permission to call it does this, too",
+    502: "the function's answer is not understood by the gateway: its headers may be over 8 KB, or it does not start",
+    503: "the function does not start, or its door has no key set yet",
+    504: "the function takes longer than the gateway waits",
+}
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that should be true, and what was found."""
+
+    id: str
+    what: str
+    result: Literal["pass", "fail", "skip"]
+    got: str = ""
+    advice: str = ""
+
+
+@dataclass(frozen=True)
+class Reply:
+    status: int | None
+    headers: dict[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
+
+    @property
+    def refused(self) -> bool:
+        return self.status in (401, 403)
+
+    def __str__(self) -> str:
+        return f"HTTP {self.status}" if self.status is not None else "no answer"
+
+
+Send = Callable[..., Reply]
+
+
+def run_verify(arguments: argparse.Namespace) -> int:
+    parts = urlsplit(arguments.url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+        raise UsageError(f"{arguments.url!r} is no URL of an MCP endpoint, like https://HOST/mcp")
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+        raise UsageError(f"http://{parts.hostname} would carry the token in the clear; use https")
+    token = "" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.readline(4096).strip()
+    if token and not re.fullmatch(r"[A-Za-z0-9\-._~+/=]+", token):
+        raise UsageError("the first line of stdin is no bearer token")
+    checks = list(examine(sender(arguments.url, access().timeout), token))
+    failed = [check for check in checks if check.result == "fail"]
+    if arguments.json:
+        print(json.dumps({"url": arguments.url, "checks": [asdict(check) for check in checks]}, indent=2))
+    else:
+        for check in checks:
+            print(f"{check.result:4}  {check.what}{f' ({check.got})' if check.got else ''}")
+            if check.advice:
+                print(f"      {check.advice}")
+    if failed:
+        print(f"failed: {len(failed)} of {len(checks)} checks; the lines above say what to do", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def examine(send: Send, token: str) -> Iterator[Check]:
+    """Every check, in an order in which the first failure explains the later ones."""
+    stranger = send()
+    yield _refusal("stranger", "refuses a caller without a token", stranger)
+    made_up = _made_up()
+    guess = send(authorization=f"Bearer {made_up}")
+    yield _refusal("guess", "refuses a made-up token", guess)
+    replies = [stranger, guess]
+    if token:
+        in_query = send(query=f"access_token={token}")
+        yield _refusal("query", "takes no token from the query", in_query)
+        replies.append(in_query)
+        known = send(authorization=f"Bearer {token}")
+        yield _acceptance(known)
+        if known.status == 200:
+            yield _speaks_mcp(known)
+    else:
+        yield Check("token", "accepts the token", "skip", advice="give it on the first line of stdin")
+    yield _leaks(replies, [made_up, token])
+    yield from _discovery(send, stranger, token)
+
+
+def _refusal(id_: str, what: str, reply: Reply) -> Check:
+    if reply.refused:
+        return Check(id_, what, "pass", str(reply))
+    if reply.status is not None and 200 <= reply.status < 300:
+        return Check(
+            id_, what, "fail", str(reply), "THE DOOR IS OPEN: on FC the trigger's authType is not bearer; on AWS the "
+            "route has no authorizer; MCP_DOOR=platform trusts a gateway that does not check"
+        )  # fmt: skip
+    return Check(id_, what, "fail", str(reply), _cause(reply) or "it got past the door, or never reached it")
+
+
+def _acceptance(reply: Reply) -> Check:
+    what = "accepts the token"
+    if reply.status == 200:
+        return Check("token", what, "pass", str(reply))
+    advice = _cause(reply)
+    if reply.refused:
+        advice = (
+            "the token is not in the document of this door, is disabled, or is too new: gateways keep a refusal for a "
+            "minute or more. `tokens.py list` shows names and fingerprints; a JWT may be for another audience"
+        )
+    return Check("token", what, "fail", str(reply), advice)
+
+
+def _speaks_mcp(reply: Reply) -> Check:
+    what = "answers in MCP"
+    if b'"protocolVersion"' in reply.body:
+        return Check("mcp", what, "pass")
+    return Check("mcp", what, "fail", advice="something else than an MCP server answers: see the path and the port")
+
+
+def _leaks(replies: list[Reply], secrets: list[str]) -> Check:
+    what = "repeats no token and shows no insides in a refusal"
+    for reply in replies:
+        seen = reply.body + "\n".join(f"{name}: {value}" for name, value in reply.headers.items()).encode()
+        if any(secret and secret.encode() in seen for secret in secrets):
+            return Check("leak", what, "fail", str(reply), "the answer repeats the token that was sent")
+        if CHATTER.search(seen):
+            return Check(
+                "leak", what, "fail", str(reply), "the answer shows a traceback or paths: log them, do not send them"
+            )
+    return Check("leak", what, "pass")
+
+
+def _discovery(send: Send, stranger: Reply, token: str) -> Iterator[Check]:
+    """A client that finds OAuth metadata drops its static header; one that needs it must find it."""
+    metadata = send(method="GET", path=WELL_KNOWN)
+    published = metadata.status == 200
+    challenged = "resource_metadata" in stranger.headers.get("www-authenticate", "")
+    if has_our_shape(token) and (published or challenged):
+        yield Check(
+            "discovery", "publishes no OAuth metadata beside static tokens", "fail", str(metadata),
+            "clients that find it ignore the token they were given: set MCP_DOOR=platform or bearer, not jwt",
+        )  # fmt: skip
+    elif published != challenged and stranger.status == 401:
+        yield Check(
+            "discovery", "publishes OAuth metadata and names it in its challenge, or neither", "fail", str(metadata),
+            "a gateway may strip or rename WWW-Authenticate, or answer before the function does",
+        )  # fmt: skip
+    else:
+        yield Check("discovery", "is consistent about OAuth metadata", "pass", "published" if published else "none")
+    if "attachment" in metadata.headers.get("content-disposition", "") + stranger.headers.get(
+        "content-disposition", ""
+    ):
+        yield Check(
+            "domain", "has a domain of its own", "skip", "content-disposition: attachment",
+            "this is FC's default domain, which is for testing only: add a custom domain",
+        )  # fmt: skip
+
+
+def _cause(reply: Reply) -> str:
+    if reply.status is not None and 300 <= reply.status < 400:
+        return (
+            "it redirects: write the URL as the server wants it (https, no slash at the end), or there is a login page"
+        )
+    return CAUSES.get(reply.status, "")
+
+
+def _made_up() -> str:
+    """A token of the right shape that cannot be anybody's."""
+    from datetime import datetime, timezone
+
+    return mint(datetime.now(timezone.utc)).data
+
+
+def sender(url: str, timeout: float) -> Send:
+    """Requests to one endpoint, each over a fresh connection, none of them redirected."""
+    parts = urlsplit(url)
+    clock = Clock()
+
+    def send(*, method: str = "POST", path: str = "", query: str = "", authorization: str = "") -> Reply:
+        target = path or parts.path or "/"
+        joined = "&".join(part for part in (parts.query, query) if part)
+        headers = {"Accept": "application/json, text/event-stream", "User-Agent": "mcp-faas-verify/1"}
+        if method == "POST":
+            headers["Content-Type"] = "application/json"
+        if authorization:
+            headers["Authorization"] = authorization
+        connection: http.client.HTTPConnection
+        if parts.scheme == "https":
+            context = ssl.create_default_context()
+            connection = http.client.HTTPSConnection(parts.netloc, timeout=timeout, context=context)
+        else:
+            connection = http.client.HTTPConnection(parts.netloc, timeout=timeout)
+        try:
+            with clock.bounded(timeout):
+                connection.request(
+                    method, f"{target}?{joined}" if joined else target, HELLO if method == "POST" else None, headers
+                )
+                answer = connection.getresponse()
+                seen = {name.lower(): value for name, value in answer.getheaders()}
+                return Reply(answer.status, seen, answer.read(BODY_BYTES))
+        except (OSError, http.client.HTTPException, TookTooLong):
+            return Reply(None)
+        finally:
+            connection.close()
+
+    return send

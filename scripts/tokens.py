@@ -1,0 +1,106 @@
+"""Mint, rotate and revoke the tokens of an MCP server's door. Only chooses the command and ends with its exit code.
+
+`mint`, `verify` and `config` run on Python alone; a cloud's SDK is imported by the store that needs it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "functions"))
+
+from lifecycle import arguments, report  # noqa: E402 - found through the line above
+from lifecycle.errors import UsageError  # noqa: E402
+from mcp_faas.stores import AddressError, StoreError  # noqa: E402
+
+DONE, FAILED, USAGE, REFUSED = 0, 1, 2, 3
+
+
+class Stopped(BaseException):
+    """A signal asked this run to end."""
+
+
+def command(name: str) -> Callable[..., int]:
+    """The function behind a command, imported when it is called for."""
+    if name == "verify":
+        from lifecycle.verify import run_verify
+
+        return run_verify
+    if name == "config":
+        from lifecycle.clients import run_config
+
+        return run_config
+    if name == "jwt":
+        from lifecycle.access_tokens import run_jwt
+
+        return run_jwt
+    from lifecycle import commands
+
+    return {
+        "mint": commands.run_mint,
+        "list": commands.run_list,
+        "rotate": commands.run_rotate,
+        "revoke": commands.run_revoke,
+        "rollback": commands.run_rollback,
+    }[name]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; every way out but 0 says why on stderr, and none with a traceback, which could show a token."""
+    chosen = arguments.parser().parse_args(argv)
+    from mcp_faas.lifecycle.rotator import RunFailed, RunRefused
+    from mcp_faas.tokens import DocumentError
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _stop)
+    try:
+        return command(chosen.command)(chosen)
+    except (UsageError, AddressError) as error:
+        return _end(chosen, USAGE, "usage", error)
+    except (RunRefused, DocumentError) as error:
+        return _end(chosen, REFUSED, "refused", error)
+    except (RunFailed, StoreError) as error:
+        return _end(chosen, FAILED, "failed", error)
+    except ModuleNotFoundError as error:
+        _run_again_in_environment()
+        return _end(chosen, FAILED, "failed", f"{error.name} is not installed; run `make setup`, then this again")
+    except Stopped:
+        return _end(chosen, FAILED, "stopped", "what was written so far is safe; run the same command again to go on")
+    except Exception as error:  # noqa: BLE001 - a defect; its text may quote a token, its type and place do not
+        place = error.__traceback__
+        while place and place.tb_next:
+            place = place.tb_next
+        where = f"{Path(place.tb_frame.f_code.co_filename).name}:{place.tb_lineno}" if place else "nowhere"
+        return _end(
+            chosen, FAILED, "failed", f"unexpected {type(error).__name__} at {where}; run the same command again"
+        )
+
+
+def _end(chosen: object, code: int, word: str, why: object) -> int:
+    report.say(f"{word}: {why}")
+    if getattr(chosen, "json", False):
+        report.print_json({"error": str(why), "exit": code})
+    return code
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, signal.SIG_IGN)  # a second one would interrupt the tidying up
+    raise Stopped
+
+
+def _run_again_in_environment() -> None:
+    """`python3 scripts/tokens.py` on a machine's own Python means the environment that `make setup` made."""
+    python = ROOT / ".venv" / "bin" / "python"
+    if python.exists() and Path(sys.prefix).resolve() != (ROOT / ".venv").resolve():
+        os.execv(python, [str(python), *sys.argv])  # noqa: S606 - the same command line, which holds no secret
+
+
+if __name__ == "__main__":
+    sys.exit(main())
