@@ -1,0 +1,109 @@
+"""Every setting that is missing or wrong is one sentence that names it, and there is no start."""
+
+from __future__ import annotations
+
+import pytest
+from mcp_faas.settings import SettingsError, read_fc_port, read_settings, require_public_url
+
+PLATFORM = {"MCP_DOOR": "platform"}
+BEARER = {"MCP_DOOR": "bearer", "MCP_TOKENS": "file:tokens.json"}
+JWT = {"MCP_DOOR": "jwt", "MCP_JWT_ISSUER": "https://issuer.example.com"}
+
+
+@pytest.mark.parametrize("environ", [PLATFORM, BEARER, JWT], ids=lambda environ: environ["MCP_DOOR"])
+def test_least_settings_of_each_door(environ: dict[str, str]) -> None:
+    settings = read_settings(environ)
+    assert settings.door == environ["MCP_DOOR"]
+    assert settings.allowed_origins == settings.scopes == settings.token_scopes == frozenset()
+
+
+WRONG = {
+    "no door": ({}, "MCP_DOOR is not set; choose one of: platform, bearer, jwt."),
+    "empty door": ({"MCP_DOOR": ""}, "MCP_DOOR is not set; choose one of: platform, bearer, jwt."),
+    "open door": ({"MCP_DOOR": "open"}, 'MCP_DOOR is "open"; choose one of: platform, bearer, jwt.'),
+    "door in capitals": ({"MCP_DOOR": "JWT"}, 'MCP_DOOR is "JWT"; choose one of: platform, bearer, jwt.'),
+    "bearer without document": ({"MCP_DOOR": "bearer"}, "MCP_TOKENS is not set."),
+    "jwt without issuer": (
+        {"MCP_DOOR": "jwt"},
+        "MCP_DOOR is jwt, but MCP_JWT_ISSUER is not set. Set it to your issuer's URL, e.g. https://login.example.com.",
+    ),
+    "issuer over http": ({**JWT, "MCP_JWT_ISSUER": "http://issuer.example.com"}, "must start with https://"),
+    "issuer like loopback": ({**JWT, "MCP_JWT_ISSUER": "http://localhost.example.com"}, "must start with https://"),
+    "issuer with a query": ({**JWT, "MCP_JWT_ISSUER": "https://i.example/?a=1"}, "no user, query or fragment"),
+    "issuer with a user": ({**JWT, "MCP_JWT_ISSUER": "https://a@i.example"}, "no user, query or fragment"),
+    "issuer that is no URL": ({**JWT, "MCP_JWT_ISSUER": "issuer"}, "not an absolute URL"),
+    "issuer with a quote": ({**JWT, "MCP_JWT_ISSUER": 'https://i.example/"x'}, "not an absolute URL"),
+    "one good and one bad issuer": ({**JWT, "MCP_JWT_ISSUER": "https://i.example ftp://j.example"}, "ftp://j.example"),
+    "key set over http": ({**JWT, "MCP_JWT_JWKS_URL": "http://i.example/jwks"}, "MCP_JWT_JWKS_URL"),
+    "key set from a file": ({**JWT, "MCP_JWT_JWKS_URL": "file:///etc/passwd"}, "MCP_JWT_JWKS_URL"),
+    "key set twice": (
+        {**JWT, "MCP_JWT_JWKS_URL": "https://i.example/jwks", "MCP_JWT_JWKS": "{}"},
+        "MCP_JWT_JWKS_URL and MCP_JWT_JWKS are both set",
+    ),
+    "key set not JSON": ({**JWT, "MCP_JWT_JWKS": "{"}, "MCP_JWT_JWKS is not JSON"),
+    "one key set, two issuers": (
+        {**JWT, "MCP_JWT_ISSUER": "https://i.example https://j.example", "MCP_JWT_JWKS_URL": "https://i.example/k"},
+        "MCP_JWT_ISSUER names 2 issuers",
+    ),
+    "algorithm none": ({**JWT, "MCP_JWT_ALGORITHMS": "none"}, 'MCP_JWT_ALGORITHMS holds "none"'),
+    "algorithm HS256": ({**JWT, "MCP_JWT_ALGORITHMS": "RS256 HS256"}, 'MCP_JWT_ALGORITHMS holds "HS256"'),
+    "unknown profile": ({**JWT, "MCP_JWT_PROFILE": "x"}, 'MCP_JWT_PROFILE is "x"; choose one of: rfc9068, cognito'),
+    "public URL over http": ({**JWT, "MCP_PUBLIC_URL": "http://mcp.example.com/mcp"}, "MCP_PUBLIC_URL"),
+    "public URL with a fragment": ({**JWT, "MCP_PUBLIC_URL": "https://mcp.example.com/mcp#x"}, "MCP_PUBLIC_URL"),
+    "scope with a quote": ({**PLATFORM, "MCP_SCOPES": 'a"b'}, "MCP_SCOPES holds"),
+    "origin with a path": ({**PLATFORM, "MCP_ALLOWED_ORIGINS": "https://a.example/x"}, "MCP_ALLOWED_ORIGINS holds"),
+    "any origin": ({**PLATFORM, "MCP_ALLOWED_ORIGINS": "*"}, 'MCP_ALLOWED_ORIGINS holds "*"'),
+    "origin null": ({**PLATFORM, "MCP_ALLOWED_ORIGINS": "null"}, "MCP_ALLOWED_ORIGINS holds"),
+    "sse perhaps": ({**PLATFORM, "MCP_SSE": "yes"}, 'MCP_SSE is "yes"; choose one of: off, on.'),
+    "server without attribute": ({**PLATFORM, "MCP_SERVER": "tools"}, 'MCP_SERVER is "tools"'),
+    "loud log": ({**PLATFORM, "MCP_LOG_LEVEL": "LOUD"}, 'MCP_LOG_LEVEL is "LOUD"'),
+}
+
+
+@pytest.mark.parametrize(("environ", "sentence"), WRONG.values(), ids=WRONG)
+def test_wrong_setting_is_one_sentence(environ: dict[str, str], sentence: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        read_settings(environ)
+    assert sentence in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.1.2.3", "[::1]"])
+def test_plain_http_is_for_loopback(host: str) -> None:
+    issuer = f"http://{host}:8789"
+    settings = read_settings({**JWT, "MCP_JWT_ISSUER": issuer, "MCP_PUBLIC_URL": f"http://{host}:8787/mcp"})
+    assert settings.jwt is not None
+    assert settings.jwt.issuers == (issuer,)
+
+
+def test_several_issuers_are_kept_byte_for_byte() -> None:
+    settings = read_settings({**JWT, "MCP_JWT_ISSUER": "https://I.example/ https://j.example/tenant"})
+    assert settings.jwt is not None
+    assert settings.jwt.issuers == ("https://I.example/", "https://j.example/tenant")
+
+
+def test_door_jwt_needs_a_public_url_where_the_platform_gives_none() -> None:
+    with pytest.raises(SettingsError, match="MCP_PUBLIC_URL is not set"):
+        require_public_url(read_settings(JWT))
+    require_public_url(read_settings(PLATFORM))
+
+
+@pytest.mark.parametrize(
+    ("environ", "port"),
+    [({}, 9000), ({"FC_SERVER_PORT": "80"}, 80), ({"FC_CUSTOM_LISTEN_PORT": "81"}, 81)]
+    + [({"FC_SERVER_PORT": "80", "FC_CUSTOM_LISTEN_PORT": "81"}, 80)],
+)
+def test_port_of_the_web_function(environ: dict[str, str], port: int) -> None:
+    assert read_fc_port(environ) == port
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "x", "-1", "8e3"])
+def test_port_that_is_none(port: str) -> None:
+    with pytest.raises(SettingsError, match="FC_SERVER_PORT"):
+        read_fc_port({"FC_SERVER_PORT": port})
+
+
+def test_no_secret_address_shows_in_a_repr() -> None:
+    settings = read_settings({**BEARER, "MCP_REQUEST_STATE_KEY": "file:state-key"})
+    assert "tokens.json" not in repr(settings)
+    assert "state-key" not in repr(settings)
