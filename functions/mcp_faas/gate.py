@@ -150,6 +150,8 @@ class Gate:
                 raise
             await _send(send, 500, [_JSON], b'{"message":"Internal server error."}')
         finally:
+            if answer.status is None:  # cancelled: the caller hung up, or the time was over
+                decision.reason = "cut_off"
             decision.status = answer.status
             decision.ms = round((time.perf_counter() - began) * 1000, 3)
             audit.write(decision, self.clock())

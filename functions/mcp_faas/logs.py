@@ -53,3 +53,5 @@ def configure(level: str) -> None:
     # At INFO the transports write a line or two for every call; the audit line says it better.
     if level != "DEBUG":
         logging.getLogger("mcp.server.streamable_http").setLevel(logging.WARNING)
+    # The gate logs what goes wrong; what mangum sees after it is a call that was cut off.
+    logging.getLogger("mangum.http").setLevel(logging.CRITICAL)

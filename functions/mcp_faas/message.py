@@ -49,11 +49,14 @@ def parse_message(body: bytes) -> Message:
     if not isinstance(value, dict):
         raise MessageMalformed(INVALID_REQUEST, "Send one JSON-RPC message per request; batches are not part of MCP")
     identity, method, parameters = value.get("id"), value.get("method"), value.get("params")
+    if "id" in value and (isinstance(identity, bool) or not isinstance(identity, str | int)):
+        # The SDK would take such a request for a notification, and its sender would wait for ever.
+        raise MessageMalformed(INVALID_REQUEST, "The id of a request is text or an integer")
     target = None
     if isinstance(method, str) and isinstance(parameters, dict):
         target = parameters.get(_TARGETS.get(method, ""))
     return Message(
-        id=identity if isinstance(identity, str | int) and not isinstance(identity, bool) else None,
+        id=identity,
         method=method if isinstance(method, str) else None,
         target=target if isinstance(target, str) else None,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -30,6 +31,8 @@ class Instance:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None]
         self._requests: asyncio.Queue[tuple[HTTPCycle, asyncio.Future[None]]]
+        # anyio's workers are not daemons, so without a farewell the interpreter would wait for them for ever.
+        threading.Thread(target=self._end_with_main_thread, name="mcp-faas farewell", daemon=True).start()
 
     def start(self) -> asyncio.AbstractEventLoop:
         """Enter the app's lifespan. Raises what the lifespan raises."""
@@ -59,7 +62,7 @@ class Instance:
             raise
         finally:
             timer.cancel()
-        return {"status": cycle.status, "headers": cycle.headers, "body": cycle.body}
+        return {"status": int(cycle.status), "headers": cycle.headers, "body": cycle.body}
 
     async def _serve(self, ready: asyncio.Future[None]) -> None:
         app, inner = self._make()
@@ -77,6 +80,12 @@ class Instance:
             if ready.done():
                 raise
             ready.set_exception(error)
+
+    def _end_with_main_thread(self) -> None:
+        """When the interpreter ends, leave the lifespan: the workers of the one task end with it."""
+        threading.main_thread().join()
+        if self._loop is not None:
+            self._give_up(self._loop)
 
     def _give_up(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = None

@@ -56,18 +56,19 @@ class SecretText:
             answer = self._call("get_secret_value", VersionStage=stage)
         except _NoValue as error:
             return SecretVersion("", None, error.time)
-        if "SecretString" not in answer:
+        if not isinstance(answer.get("VersionId"), str):  # an answer that is no JSON arrives as an empty one
+            raise StoreUnavailable(f"get_secret_value on {self.name}: the answer is not understood")
+        if not isinstance(answer.get("SecretString"), str):
             raise DocumentError(f"{self.name} holds bytes, not text")
         return SecretVersion(answer["SecretString"], answer["VersionId"], server_time(answer))
 
     def replace(self, version: str | None, text: str) -> None:
         """Make this text the current one, if `version` still is."""
         label = WRITTEN if version else CURRENT  # a secret without a value has nothing to move from
-        put = self._call(
-            "put_secret_value", ClientRequestToken=str(uuid.uuid4()), SecretString=text, VersionStages=[label]
-        )
+        new = str(uuid.uuid4())  # becomes the version's id, whatever happens to the answer
+        self._call("put_secret_value", ClientRequestToken=new, SecretString=text, VersionStages=[label])
         if version:
-            self.move_current(put["VersionId"], version)
+            self.move_current(new, version)
 
     def move_current(self, to: str, version: str) -> None:
         self._call("update_secret_version_stage", VersionStage=CURRENT, MoveToVersionId=to, RemoveFromVersionId=version)
