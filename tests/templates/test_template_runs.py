@@ -5,9 +5,12 @@ The functions are the deployed entry points, each in a process of its own with e
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -21,7 +24,8 @@ from edges.secretsmanager import SecretsManager
 from edges.serving import running
 from mcp_faas.tokens import TokenDocument, mint
 
-FUNCTIONS = Path(__file__).resolve().parents[2] / "functions"
+ROOT = Path(__file__).resolve().parents[2]
+FUNCTIONS = ROOT / "functions"
 REGION = PSEUDO["AWS::Region"]
 TOKEN = mint(datetime.now(timezone.utc))
 STRANGER = mint(datetime.now(timezone.utc))
@@ -31,9 +35,18 @@ PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
 HEADERS = {"accept": "application/json, text/event-stream", "mcp-protocol-version": "2025-11-25"}
 
 
+@dataclass(frozen=True)
+class Deployed:
+    """A stack on this machine: a client of its front door, and the address of its Secrets Manager."""
+
+    stack: Stack
+    client: httpx2.Client
+    endpoint_url: str
+
+
 @contextmanager
-def deployed(template: dict[str, Any], *, document: str | None = None, **parameters: str) -> Iterator[httpx2.Client]:
-    """The stack of these parameters on this machine; `document` stands for what rotation has made of the first one."""
+def deployed(template: dict[str, Any], *, document: str | None = None, **parameters: str) -> Iterator[Deployed]:
+    """The stack of these parameters; `document` stands for what rotation has made of the first one."""
     stack = Stack(template, **parameters, AllowedOrigins=ORIGIN)
     assert stack.refusals() == []
     lines: list[str] = []
@@ -50,7 +63,7 @@ def deployed(template: dict[str, Any], *, document: str | None = None, **paramet
             httpx2.Client(base_url=f"http://127.0.0.1:{edge.port}", timeout=60, trust_env=False) as client,
         ):
             client.headers.update(HEADERS)
-            yield client
+            yield Deployed(stack, client, secrets.url)
     assert not [line for line in lines if TOKEN.data in line or STRANGER.data in line]
 
 
@@ -84,8 +97,8 @@ def generated(description: dict[str, Any]) -> str:
 
 @pytest.fixture(scope="module", name="bearer")
 def _bearer(template: dict[str, Any]) -> Iterator[httpx2.Client]:
-    with deployed(template, document=TokenDocument((TOKEN,)).dump()) as client:
-        yield client
+    with deployed(template, document=TokenDocument((TOKEN,)).dump()) as made:
+        yield made.client
 
 
 def with_token(data: str) -> dict[str, str]:
@@ -126,15 +139,32 @@ def test_bearer_is_healthy_for_everybody(bearer: httpx2.Client) -> None:
 
 
 def test_before_the_first_rotation_nobody_gets_in(template: dict[str, Any]) -> None:
-    with deployed(template) as client:
-        assert client.post("/mcp", json=PING, headers=with_token(TOKEN.data)).status_code == 403
-        assert client.get("/healthz").status_code == 200
+    with deployed(template) as made:
+        assert made.client.post("/mcp", json=PING, headers=with_token(TOKEN.data)).status_code == 403
+        assert made.client.get("/healthz").status_code == 200
+
+
+def test_the_outputs_fetch_a_token_and_prove_the_door(template: dict[str, Any], tmp_path: Path) -> None:
+    with deployed(template) as made:
+        variables = {
+            "AWS_ENDPOINT_URL": made.endpoint_url,
+            "AWS_ACCESS_KEY_ID": "local",
+            "AWS_SECRET_ACCESS_KEY": "local",
+        }
+        environment = {**os.environ, **variables, "AWS_CONFIG_FILE": os.devnull, "HOME": str(tmp_path)}
+        for name in ("FetchToken", "VerifyTokenDoor", "ListTokens", "Connect"):
+            command = made.stack.outputs[name].replace("{Api.ApiEndpoint}", str(made.client.base_url))
+            done = subprocess.run(command, shell=True, cwd=ROOT, env=environment, capture_output=True, text=True)  # noqa: S602 - a person's shell expands $HOME and <
+            assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        token = (tmp_path / ".mcp-token").read_text().strip()
+        assert made.client.post("/mcp", json=PING, headers=with_token(token)).status_code == 200
 
 
 @pytest.mark.parametrize("front_door", ["function-url", "http-api"])
 def test_jwt_serves_metadata_and_refuses_strangers(template: dict[str, Any], front_door: str) -> None:
     issuer = "https://login.example.com"
-    with deployed(template, Door="jwt", JwtIssuer=issuer, FrontDoor=front_door) as client:
+    with deployed(template, Door="jwt", JwtIssuer=issuer, FrontDoor=front_door) as made:
+        client = made.client
         for method in ("POST", "GET", "DELETE"):
             assert client.request(method, "/mcp").status_code == 401
         for path in (METADATA, f"{METADATA}/mcp"):
