@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 
 from alibabacloud_fc20230330.client import Client
 from alibabacloud_tea_openapi.exceptions import AlibabaCloudException
-from alibabacloud_tea_openapi.utils_models import Config, RuntimeOptions
+from alibabacloud_tea_openapi.utils_models import Config
+from darabonba.runtime import RuntimeOptions
 from Tea.exceptions import TeaException
 
 from mcp_faas.stores import Access, StoreConflict, StoreError, StoreUnavailable
