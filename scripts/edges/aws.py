@@ -127,6 +127,13 @@ class AwsEdge:
         if self.authorizer_function is not None:
             await self.authorizer_function.warm()
 
+    async def restart(self) -> None:
+        """Put the functions' code into effect as it is now; InitFailed when it does not load."""
+        await self.function.stop()
+        if self.authorizer_function is not None:
+            await self.authorizer_function.stop()
+        await self.warm()
+
     async def stop(self) -> None:
         """Leave no process and no open port."""
         await self._listener.stop()

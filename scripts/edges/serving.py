@@ -80,8 +80,12 @@ class _Http(H11Protocol):
         self.app = with_connection
 
 
+class PortTaken(OSError):
+    """Somebody else has the port, or may have it; the message names it."""
+
+
 def listen(port: int) -> socket.socket:
-    """A socket bound to this loopback port (0: any), or an OSError that names the port."""
+    """A socket bound to this loopback port (0: any), or `PortTaken`."""
     # With the protocol named, asyncio turns Nagle's algorithm off; without, each answer in two writes costs 40 ms.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -90,7 +94,8 @@ def listen(port: int) -> socket.socket:
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
-        raise OSError(error.errno, f"cannot listen on {HOST} port {port}: {os.strerror(error.errno or 0)}") from None
+        why = os.strerror(error.errno or 0)
+        raise PortTaken(error.errno, f"cannot listen on {HOST} port {port}: {why}") from None
     return listener
 
 
