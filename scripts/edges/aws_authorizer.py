@@ -58,10 +58,9 @@ class Authorizer:
         except InvocationFailed as error:
             raise AuthorizerFailed(f"the authorizer failed: {error}") from None
         decision = _decision_of(payload)
-        if self._ttl_seconds > 0:
-            if len(self._remembered) >= CACHE_ENTRIES:
-                self._remembered.pop(next(iter(self._remembered)))
-            self._remembered[key] = (self._clock() + self._ttl_seconds, decision)
+        if len(self._remembered) >= CACHE_ENTRIES:
+            self._remembered.pop(next(iter(self._remembered)))
+        self._remembered[key] = (self._clock() + self._ttl_seconds, decision)
         return decision
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from edges.aws_routes import Route, select
 
-ROUTES = ["ANY /{proxy+}", "POST /mcp", "ANY /mcp", "GET /a/{id}", "GET /a/{rest+}", "GET /a/b/{rest+}", "$default"]
+ROUTES = ["ANY /{proxy+}", "ANY /mcp", "POST /mcp", "GET /a/{id}", "GET /a/{rest+}", "GET /a/b/{rest+}", "$default"]
 
 
 @pytest.mark.parametrize(

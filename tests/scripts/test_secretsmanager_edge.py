@@ -338,6 +338,16 @@ def test_a_write_goes_wrong_as_told(
     assert value_of(client) == ("two" if applied else "one")
 
 
+def test_a_reset_is_one(manager: SecretsManager) -> None:
+    manager.fault = lambda call: Fault.reset(applied=False)
+    connection = http.client.HTTPConnection("127.0.0.1", manager.port, timeout=20)
+    connection.request("POST", "/", "{}", {**SIGNED, "x-amz-target": "secretsmanager.GetSecretValue"})
+    with pytest.raises(ConnectionResetError) as caught:
+        connection.getresponse()
+    connection.close()
+    assert caught.type is ConnectionResetError  # not http.client's own, which a plain close raises
+
+
 def test_a_truncated_answer_arrives_in_part(manager: SecretsManager, client: Any) -> None:
     manager.fault = lambda call: Fault.truncated()
     connection = http.client.HTTPConnection("127.0.0.1", manager.port, timeout=20)
