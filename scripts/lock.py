@@ -1,4 +1,4 @@
-"""Write every lock file: exact versions and hashes for Python 3.10 and later, on every platform, and no download address."""
+"""Write every lock file: exact versions and hashes for Python 3.10 and later on every platform, and no address."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ def main() -> int:
             try:
                 make(environment, lock)
             except subprocess.CalledProcessError as error:
-                say(f"could not install {lock} (exit {error.returncode}); the lines above say why. Run the command again.")
+                say(f"could not install {lock} (exit {error.returncode}): see above, then run the command again.")
                 return 1
     return 0
 
