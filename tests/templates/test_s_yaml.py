@@ -428,6 +428,14 @@ def test_the_trigger_is_made_with_the_document_of_the_environment(deploys: Deplo
     assert left == []
 
 
+def test_the_document_that_tokens_py_prints_makes_the_trigger(deploys: Deploys) -> None:
+    command = [sys.executable, str(ROOT / "scripts/tokens.py"), "mint", "--document"]
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout.rstrip("\n")
+    done = deploys.run("mcp_server_trigger", "deploy", "--trigger", MCP_FC_AUTH_CONFIG=text)
+    assert done.code == 0, done.output
+    assert deploys.inputs[0]["props"]["triggers"][0]["triggerConfig"]["authConfig"] == text
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
