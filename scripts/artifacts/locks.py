@@ -31,10 +31,8 @@ def pins_for(target: Target, lock: Path) -> list[Pin]:
         text, *hashes = re.split(r"\s+(?=--hash=)", line)
         try:
             requirement = Requirement(text)
-        except InvalidRequirement as error:
-            raise BuildError(
-                f'{lock} has a line that is no locked package: "{text}" ({error}). Run: make lock'
-            ) from None
+        except InvalidRequirement:
+            raise BuildError(f'{lock}: "{text}" is no locked package; write the file with: make lock') from None
         if not hashes:
             raise BuildError(f"{lock} has no hash for {requirement.name}; write it with: make lock")
         if requirement.marker is None or requirement.marker.evaluate(environment):

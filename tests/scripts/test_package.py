@@ -1,0 +1,453 @@
+"""Real builds of the real project: what lies in an artifact, that it is always the same, and how a build fails."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.projects import ROOT, copy_project, package
+
+import package as builder
+from artifacts import archive, interpreters, natives, wheels
+from artifacts.deployables import ARTIFACTS, Target
+from artifacts.errors import BuildError
+from artifacts.locks import pins_for
+
+pytestmark = [pytest.mark.artifact, pytest.mark.timeout(900)]
+
+LOCK = ROOT / "functions/mcp_server/requirements.txt"
+PYTHONS = {"aws": "3.13", "fc": "3.12"}
+
+
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The repository at one moment: builds that are compared have the same input, even if somebody edits meanwhile."""
+    return copy_project(tmp_path_factory.mktemp("pristine") / "project")
+
+
+@pytest.fixture(scope="module")
+def project(pristine: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy in which everything is built once."""
+    project = shutil.copytree(pristine, tmp_path_factory.mktemp("built") / "project")
+    done = package(project)
+    assert done.returncode == 0, done.stderr
+    return project
+
+
+@pytest.fixture(scope="module")
+def build(project: Path) -> Path:
+    return project / ".build"
+
+
+@pytest.fixture
+def sources(pristine: Path, tmp_path: Path) -> Path:
+    """A copy that a test may break."""
+    return shutil.copytree(pristine, tmp_path / "project")
+
+
+# Run by the artifact's own Python: for each source the flags of its bytecode, if that Python would take it as it is.
+# PEP 552: 1 says that a hash follows, 2 that an import compares it with the source.
+LOOK = """
+import importlib.util, json, pathlib, sys
+flags = {}
+for path in sorted(pathlib.Path(sys.argv[1]).rglob("*.py")):
+    compiled = pathlib.Path(importlib.util.cache_from_source(str(path))).read_bytes()
+    if (compiled[:4], compiled[8:16]) == (importlib.util.MAGIC_NUMBER, importlib.util.source_hash(path.read_bytes())):
+        flags[path.relative_to(sys.argv[1]).as_posix()] = int.from_bytes(compiled[4:8], "little")
+print(json.dumps(flags))
+"""
+
+
+def built(build: Path) -> dict[str, dict[str, object]]:
+    manifest: dict[str, dict[str, object]] = json.loads((build / "manifest.json").read_text())
+    return manifest
+
+
+def files(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def left_over(build: Path) -> list[str]:
+    return [path.name for path in build.rglob(".building-*")]
+
+
+# What is in there
+
+
+def test_the_manifest_describes_what_lies_there(build: Path) -> None:
+    expected = {
+        row.name for row in ARTIFACTS if (ROOT / "functions" / row.deployable / f"{row.entries[0]}.py").exists()
+    }
+    assert set(built(build)) == expected
+    for name, entry in built(build).items():
+        zipped, folder = build / f"{name}.zip", build / name
+        assert entry["sha256"] == hashlib.sha256(zipped.read_bytes()).hexdigest()
+        assert entry["bytes_zipped"] == zipped.stat().st_size
+        assert entry["bytes_unzipped"] == sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        assert (entry["python"], entry["architecture"]) == (PYTHONS[name.split("/")[0]], "x86_64")
+        assert entry["bytecode"] is (interpreters.find(str(entry["python"])) is not None)
+
+
+def test_a_zip_holds_the_folder_beside_it(build: Path) -> None:
+    for name in built(build):
+        with zipfile.ZipFile(build / f"{name}.zip") as file:
+            assert file.testzip() is None
+            assert file.namelist() == sorted(file.namelist(), key=lambda entry: entry.split("/"))
+            assert set(file.namelist()) == files(build / name)
+
+
+def test_only_what_runs_is_executable(build: Path) -> None:
+    with zipfile.ZipFile(build / "fc/mcp_server.zip") as file:
+        modes = {entry.filename: entry.external_attr >> 16 for entry in file.infolist()}
+    assert modes.pop("bootstrap") == 0o100755
+    assert {mode for name, mode in modes.items() if name.endswith((".py", ".pyc"))} == {0o100644}
+    assert os.access(build / "fc/mcp_server/bootstrap", os.X_OK)
+
+
+def test_each_cloud_gets_its_own_entry_points(build: Path) -> None:
+    aws, fc = files(build / "aws/mcp_server"), files(build / "fc/mcp_server")
+    assert {"aws_lambda.py", "tools.py", "mcp_faas/__init__.py", "mcp_faas/platforms/aws.py"} <= aws
+    assert {"alibaba_fc.py", "tools.py", "mcp_faas/__init__.py", "mcp_faas/platforms/fc.py", "bootstrap"} <= fc
+    assert not aws & {"alibaba_fc.py", "mcp_faas/platforms/fc.py", "bootstrap", "python-version"}
+    assert not fc & {"aws_lambda.py", "mcp_faas/platforms/aws.py"}
+    assert not any(re.match(r"requirements.*\.(in|txt)$", name) for name in aws | fc)
+
+
+def test_the_guard_on_aws_has_no_dependency(build: Path) -> None:
+    folder = build / "aws/token_guard"
+    entries = {path.name for path in folder.iterdir()} - {"__pycache__", "mcp_faas"}
+    assert entries == {path.name for path in (ROOT / "functions/token_guard").glob("aws_*.py")}
+    imported = {
+        match[1]
+        for path in folder.rglob("*.py")
+        for match in re.finditer(r"^\s*(?:from|import) (\w+)", path.read_text(), re.MULTILINE)
+    }
+    assert not imported & {"mcp", "mcp_types", "pydantic", "starlette", "mangum", "jwt", "cryptography", "anyio"}
+    assert not (folder / "mcp_faas/platforms").exists()
+    assert not (folder / "mcp_faas/server.py").exists()
+
+
+@pytest.mark.parametrize("cloud", ["aws", "fc"])
+def test_the_dependencies_are_those_of_the_lock_for_that_python(build: Path, cloud: str) -> None:
+    folder = build / cloud / "mcp_server"
+    wanted = {
+        (pin.requirement.name.replace("-", "_").lower(), str(pin.requirement.specifier).removeprefix("=="))
+        for pin in pins_for(Target(PYTHONS[cloud], "x86_64"), LOCK)
+    }
+    found = {tuple(path.name.removesuffix(".dist-info").lower().rsplit("-", 1)) for path in folder.glob("*.dist-info")}
+    assert found == wanted
+    assert "exceptiongroup" not in {name for name, _ in found}  # the lock has it, for Python 3.10
+
+
+def test_every_native_library_fits(build: Path) -> None:
+    for cloud, python in PYTHONS.items():
+        assert natives.check(build / cloud / "mcp_server", Target(python, "x86_64")) >= 3
+
+
+def test_licences_stay_and_traces_of_the_machine_go(project: Path, build: Path) -> None:
+    telling = [str(path).encode() for path in (project, ROOT, sys.prefix, Path.home() / ".cache", sys.executable)]
+    for name in built(build):
+        folder = build / name
+        for info in folder.glob("*.dist-info"):
+            assert (info / "METADATA").is_file()
+            assert not {path.name for path in info.iterdir()} & set(wheels.INSTALLER_TRACES)
+        assert not (folder / "bin").exists()
+        for path in folder.rglob("*"):
+            content = path.read_bytes() if path.is_file() else b""
+            assert not [trace for trace in telling if trace in content], path
+    assert list((build / "aws/mcp_server").glob("pydantic_core-*.dist-info/licenses/*"))
+
+
+@pytest.mark.parametrize("name", ["aws/mcp_server", "aws/token_guard", "fc/mcp_server"])
+def test_bytecode_is_there_for_the_right_python(build: Path, name: str) -> None:
+    version = PYTHONS[name.split("/")[0]]
+    python = interpreters.find(version)
+    if python is None:
+        pytest.skip(f"no Python {version} on this machine, so the artifact has no bytecode")
+    folder, tag = build / name, f"cpython-{version.replace('.', '')}"
+    asked = subprocess.run([str(python), "-c", LOOK, str(folder)], capture_output=True, text=True, check=True)
+    flags = json.loads(asked.stdout)
+    assert set(flags) == {path for path in files(folder) if path.endswith(".py")}
+    own = {path for path in flags if path.startswith("mcp_faas/")}
+    own |= {path.name for path in (ROOT / "functions" / name.split("/")[1]).glob("*.py")} & set(flags)
+    assert {path for path in flags if flags[path] != (0b11 if path in own else 0b01)} == set()
+    assert {path.suffixes[0] for path in folder.rglob("*.pyc")} == {f".{tag}"}
+
+
+def test_another_tools_file_in_an_unpacked_artifact_counts(build: Path, tmp_path: Path) -> None:
+    python = interpreters.find("3.13")
+    if python is None:
+        pytest.skip("no Python 3.13 on this machine to run the artifact")
+    with zipfile.ZipFile(build / "aws/mcp_server.zip") as file:
+        file.extractall(tmp_path)
+    (tmp_path / "tools.py").write_text('from mcp.server.mcpserver import MCPServer\nserver = MCPServer("another")\n')
+    ask = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import tools; print(tools.server.name)"
+    done = subprocess.run([str(python), "-I", "-S", "-c", ask], capture_output=True, text=True)
+    assert done.stdout.strip() == "another", done.stderr
+
+
+# That it is always the same
+
+
+def test_a_second_build_elsewhere_has_the_same_bytes(build: Path, pristine: Path, tmp_path: Path) -> None:
+    project = shutil.copytree(pristine, tmp_path / "a folder with spaces")
+    (project / "functions/mcp_server/bootstrap").chmod(0o644)  # as in a downloaded zip
+    environment = {"TZ": "Asia/Tokyo", "PYTHONHASHSEED": "7", "LC_ALL": "C", "SOURCE_DATE_EPOCH": "1700000000"}
+    done = package(project, environment=environment, umask=0o077)
+    assert done.returncode == 0, done.stderr
+    assert built(project / ".build") == built(build)
+    for path in sorted(build.rglob("*.zip")):
+        assert (project / ".build" / path.relative_to(build)).read_bytes() == path.read_bytes(), path.name
+
+
+def test_pip_installs_the_same_files_as_uv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock = tmp_path / "requirements.txt"
+    target = Target("3.12", "arm64")
+    wanted = {"rpds-py", "click", "exceptiongroup", "typing-extensions"}
+    lock.write_text("".join(f"{pin}\n" for pin in pins_for(target, LOCK) if pin.requirement.name in wanted))
+    wheels.install(lock, target, tmp_path / "uv")
+    monkeypatch.setattr(wheels, "_uv", lambda *_: None)
+    wheels.install(lock, target, tmp_path / "pip")
+    assert files(tmp_path / "uv") == files(tmp_path / "pip") != set()
+    for name in files(tmp_path / "uv"):
+        assert (tmp_path / "uv" / name).read_bytes() == (tmp_path / "pip" / name).read_bytes(), name
+
+
+# Other targets
+
+
+def test_a_build_for_another_processor_and_python(sources: Path) -> None:
+    done = package(sources, "--only", "aws/mcp_server", "--arch", "arm64", "--python", "3.12")
+    assert done.returncode == 0, done.stderr
+    entry = built(sources / ".build")["aws/mcp_server"]
+    assert (entry["architecture"], entry["python"]) == ("arm64", "3.12")
+    folder = sources / ".build/aws/mcp_server"
+    assert natives.check(folder, Target("3.12", "arm64")) >= 3
+    with pytest.raises(BuildError, match="is built for aarch64"):
+        natives.check(folder, Target("3.12", "x86_64"))
+
+
+def test_without_a_matching_python_the_build_warns_and_the_manifest_says_so(sources: Path, tmp_path: Path) -> None:
+    missing = "3.14" if sys.version_info[:2] != (3, 14) else "3.10"
+    nowhere = {"PATH": str(tmp_path / "empty"), "PYENV_ROOT": "", "UV_PYTHON_INSTALL_DIR": str(tmp_path / "none")}
+    done = package(sources, "--only", "aws/token_guard", "--python", missing, environment=nowhere)
+    assert done.returncode == 0, done.stderr
+    assert f"no Python {missing}" in done.stderr
+    assert "1.8 times" in done.stderr
+    assert f"uv python install {missing}" in done.stderr
+    assert built(sources / ".build")["aws/token_guard"]["bytecode"] is False
+    assert not list((sources / ".build/aws/token_guard").rglob("*.pyc"))
+
+
+# SAM
+
+
+@pytest.mark.parametrize("logical_id", ["AwsAuthorizer", "AwsRotation"])
+def test_sam_gets_a_folder_like_the_artifact(project: Path, build: Path, tmp_path: Path, logical_id: str) -> None:
+    done = package(project, "--sam", logical_id, "--into", str(tmp_path / "artifacts"))
+    assert done.returncode == 0, done.stderr
+    assert files(tmp_path / "artifacts") == files(build / "aws/token_guard")
+    assert "compiling" in done.stdout or "NO BYTECODE" in done.stdout  # sam hides stderr
+    again = package(project, "--sam", logical_id, "--into", str(tmp_path / "artifacts"))
+    assert again.returncode == 1
+    assert "is not empty" in again.stderr
+
+
+def test_sam_asks_for_a_function_that_nobody_knows(project: Path, tmp_path: Path) -> None:
+    done = package(project, "--sam", "Nobody", "--into", str(tmp_path / "artifacts"))
+    assert done.returncode == 1
+    assert 'no artifact belongs to "Nobody"' in done.stderr
+    assert "McpServer" in done.stderr
+
+
+def test_sam_build_uses_the_builder(sources: Path, build: Path) -> None:
+    sam = ROOT / ".venv/tools/sam/bin/sam"
+    if not sam.exists():
+        pytest.skip("SAM is not installed; make setup installs it")
+    (sources / ".venv").symlink_to(ROOT / ".venv")
+    environment = {
+        **{"PYTHON3": "true", "SAM_CLI_TELEMETRY": "0", "HOME": str(sources.parent)},  # no setup in the copy, no traces
+        **{"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "ARCH": "", "PYTHON": ""},
+        "PYENV_ROOT": os.environ.get("PYENV_ROOT", ""),
+    }
+    done = subprocess.run(
+        [str(sam), "build", "--template-file", "template.yaml"],
+        cwd=sources,
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+    )
+    assert done.returncode == 0, done.stderr
+    for logical_id, name in [("McpServer", "aws/mcp_server"), ("AwsAuthorizer", "aws/token_guard")]:
+        folder = sources / ".aws-sam/build" / logical_id
+        assert files(folder) == files(build / name)
+        for path in files(folder):
+            assert (folder / path).read_bytes() == (build / name / path).read_bytes(), path
+
+
+def test_the_repository_is_no_cookiecutter_template() -> None:
+    """`sam init --location` copies a repository as it is only if this file is not there; `project` is such a copy."""
+    assert not (ROOT / "cookiecutter.json").exists()
+
+
+# The start on FC
+
+
+@pytest.fixture
+def bootstrap(build: Path, tmp_path: Path) -> Callable[[str | None], subprocess.CompletedProcess[str]]:
+    """Start the artifact with a `python3` of the given script on PATH, from another folder."""
+
+    def start(script: str | None) -> subprocess.CompletedProcess[str]:
+        folder = tmp_path / "bin"
+        folder.mkdir()
+        if script is not None:
+            (folder / "python3").write_text(f"#!/bin/sh\n{script}\n")
+            (folder / "python3").chmod(0o755)
+        start = [str(build / "fc/mcp_server/bootstrap"), "argument"]
+        return subprocess.run(start, capture_output=True, text=True, cwd="/", env={"PATH": str(folder)})
+
+    return start
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ("echo Python 3.11.2", r"built for Python 3\.12, but python3 on PATH is Python 3\.11\.2"),
+        ("echo Python 3.120.1", r"built for Python 3\.12, but python3 on PATH is Python 3\.120\.1"),
+        ("echo no such version >&2; exit 127", r"built for Python 3\.12, but python3 on PATH does not run"),
+        (None, r"built for Python 3\.12, but PATH has no python3"),
+    ],
+)
+def test_bootstrap_says_in_one_sentence_that_the_python_does_not_fit(
+    bootstrap: Callable[[str | None], subprocess.CompletedProcess[str]], script: str | None, reason: str
+) -> None:
+    done = bootstrap(script)
+    assert done.returncode != 0
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+    assert re.search(reason, done.stderr)
+    assert "/var/fc/lang/python3.12/bin" in done.stderr
+
+
+def test_bootstrap_starts_the_module_in_its_own_folder(
+    build: Path, bootstrap: Callable[[str | None], subprocess.CompletedProcess[str]]
+) -> None:
+    done = bootstrap('[ "$1" = --version ] && echo Python 3.12.4 || { echo "$@"; pwd; }')
+    assert done.stdout.splitlines() == ["-m alibaba_fc argument", str(build / "fc/mcp_server")]
+
+
+# How a build fails
+
+
+def test_a_library_for_another_processor_stops_the_build(sources: Path) -> None:
+    machine = (183).to_bytes(2, "little")
+    (sources / "functions/mcp_server/fast.abi3.so").write_bytes(b"\x7fELF\x02\x01\x01" + bytes(11) + machine)
+    done = package(sources, "--only", "aws/mcp_server")
+    assert done.returncode == 1
+    assert "fast.abi3.so is built for aarch64" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (sources / ".build/aws/mcp_server").exists()
+    assert left_over(sources / ".build") == []
+
+
+def test_a_wheel_with_another_hash_is_not_installed(sources: Path) -> None:
+    lock = sources / "functions/mcp_server/requirements.txt"
+    lock.write_text(re.sub(r"(?s)(click==\S+).*?(?=\nc)", r"\1 --hash=sha256:" + 64 * "0", lock.read_text(), count=1))
+    done = package(sources, "--only", "aws/mcp_server")
+    assert done.returncode == 1
+    assert "hash" in done.stderr.lower()
+    assert "click" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (sources / ".build/aws/mcp_server").exists()
+
+
+def test_a_broken_tools_file_is_named_with_its_line(sources: Path) -> None:
+    (sources / "functions/mcp_server/tools.py").write_text("server = 1\ndef broken(:\n")
+    done = package(sources, "--only", "mcp_server")
+    assert done.returncode == 1
+    assert "tools.py line 2" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--only", "nothing"], 'there is no artifact "nothing"; choose from: aws/mcp_server'),
+        (["--python", "2.7"], "invalid choice: '2.7'"),
+        (["--arch", "sparc"], "invalid choice: 'sparc'"),
+        (["--sam", "McpServer"], "--sam and --into belong together"),
+    ],
+)
+def test_wrong_usage(project: Path, arguments: list[str], reason: str) -> None:
+    done = package(project, *arguments)
+    assert done.returncode == 2
+    assert reason in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_build_leaves_what_was_there(project: Path, number: signal.Signals) -> None:
+    build = project / ".build"
+    before = built(build)
+    command = [sys.executable, str(project / "scripts/package.py"), "--only", "aws/mcp_server"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as running:
+        assert running.stderr is not None
+        for line in running.stderr:
+            if "installing" in line:
+                os.killpg(running.pid, number)  # a terminal sends Ctrl-C to the installer, too
+                break
+        story = running.stderr.read()
+    assert running.returncode == 130
+    assert "interrupted" in story
+    assert "Traceback" not in story
+    assert left_over(build) == []
+    assert built(build) == before
+    assert hashlib.sha256((build / "aws/mcp_server.zip").read_bytes()).hexdigest() == before["aws/mcp_server"]["sha256"]
+    assert (build / "aws/mcp_server/tools.py").is_file()
+
+
+def test_a_full_disk_is_one_sentence(
+    sources: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(folder: Path, target: Path) -> None:
+        target.write_bytes(b"half a zip")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
+
+    for name, folder in [("ROOT", sources), ("FUNCTIONS", sources / "functions"), ("BUILD", sources / ".build")]:
+        monkeypatch.setattr(builder, name, folder)
+    monkeypatch.setattr(archive, "write", full)
+    monkeypatch.setattr(sys, "argv", ["package.py", "--only", "aws/token_guard"])
+    assert builder.main() == 1
+    assert capsys.readouterr().err.splitlines()[-1] == "package: the disk is full; make room and run the command again"
+    assert left_over(sources / ".build") == []
+    assert not (sources / ".build/aws/token_guard").exists()
+
+
+def test_what_a_killed_build_left_is_swept_away_by_the_next(project: Path) -> None:
+    (project / ".build/.building-dead/whole").mkdir(parents=True)
+    done = package(project, "--only", "aws/token_guard")
+    assert done.returncode == 0, done.stderr
+    assert left_over(project / ".build") == []
+
+
+def test_one_artifact_alone_keeps_the_others_in_the_manifest(project: Path, tmp_path: Path) -> None:
+    before = built(project / ".build")
+    assert package(project, "--only", "aws/token_guard").returncode == 0
+    assert built(project / ".build") == before
+    gone = project / ".build/fc/mcp_server.zip"
+    aside = shutil.move(gone, tmp_path / "aside.zip")
+    try:
+        assert package(project, "--only", "aws/token_guard").returncode == 0
+        assert set(built(project / ".build")) == set(before) - {"fc/mcp_server"}
+    finally:
+        shutil.move(aside, gone)
