@@ -24,6 +24,8 @@ from mcp_faas.tokens import has_our_shape, mint
 
 BODY_BYTES = 64 * 1024
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
+CHALLENGE = "www-authenticate"
+RENAMED_CHALLENGE = "x-amzn-remapped-www-authenticate"  # what AWS's front doors make of a function's own
 CHATTER = re.compile(
     rb"Traceback \(most recent call last\)|File \"/|/var/task/|/code/[a-z]|botocore\.|uvicorn\.|0x[0-9a-f]{8,}"
 )
@@ -165,7 +167,8 @@ def _discovery(send: Send, stranger: Reply, token: str) -> Iterator[Check]:
     """A client that finds OAuth metadata drops its static header; one that needs it must find it."""
     metadata = send(method="GET", path=WELL_KNOWN)
     published = metadata.status == 200
-    challenged = "resource_metadata" in stranger.headers.get("www-authenticate", "")
+    named = [name for name in (CHALLENGE, RENAMED_CHALLENGE) if "resource_metadata" in stranger.headers.get(name, "")]
+    challenged = bool(named)
     if has_our_shape(token) and (published or challenged):
         yield Check(
             "discovery", "publishes no OAuth metadata beside static tokens", "fail", str(metadata),
@@ -177,7 +180,9 @@ def _discovery(send: Send, stranger: Reply, token: str) -> Iterator[Check]:
             "a gateway may strip or rename WWW-Authenticate, or answer before the function does",
         )  # fmt: skip
     else:
-        yield Check("discovery", "is consistent about OAuth metadata", "pass", "published" if published else "none")
+        # Renamed it is no failure: clients that miss the name look at the well-known path after any 401.
+        seen = f"published, named in {named[0]}" if published and named else "published" if published else "none"
+        yield Check("discovery", "is consistent about OAuth metadata", "pass", seen)
     if "attachment" in metadata.headers.get("content-disposition", "") + stranger.headers.get(
         "content-disposition", ""
     ):
