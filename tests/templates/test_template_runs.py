@@ -90,6 +90,19 @@ def described(stack: Stack, endpoint: str) -> dict[str, Any]:
     return said
 
 
+def type_in(made: Deployed, home: Path, *names: str) -> None:
+    """Run outputs of the stack as the person would who deployed it; each must end well."""
+    variables = {"AWS_ENDPOINT_URL": made.endpoint_url, "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+    environment = {**os.environ, **variables, "AWS_CONFIG_FILE": os.devnull, "HOME": str(home)}
+    for name in names:
+        command = made.stack.outputs[name]
+        command = command.replace("{Api.ApiEndpoint}/", str(made.client.base_url.join("/")))
+        command = command.replace("{McpServerUrl.FunctionUrl}", str(made.client.base_url.join("/")))
+        shell = ["sh", "-c", command]  # which expands $HOME and opens the file after <
+        done = subprocess.run(shell, cwd=ROOT, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+
+
 def generated(description: dict[str, Any]) -> str:
     assert description == {"PasswordLength": 64, "ExcludePunctuation": True}
     return "aA1" + "x" * 61
@@ -161,7 +174,7 @@ def test_the_outputs_fetch_a_token_and_prove_the_door(template: dict[str, Any], 
 
 
 @pytest.mark.parametrize("front_door", ["function-url", "http-api"])
-def test_jwt_serves_metadata_and_refuses_strangers(template: dict[str, Any], front_door: str) -> None:
+def test_jwt_serves_metadata_and_refuses_strangers(template: dict[str, Any], front_door: str, tmp_path: Path) -> None:
     issuer = "https://login.example.com"
     with deployed(template, Door="jwt", JwtIssuer=issuer, FrontDoor=front_door) as made:
         client = made.client
@@ -174,3 +187,4 @@ def test_jwt_serves_metadata_and_refuses_strangers(template: dict[str, Any], fro
             assert client.options(path, headers=asked).status_code == 204
         assert client.options("/mcp", headers={"origin": ORIGIN}).status_code == 204
         assert client.get("/healthz").text == "ok"
+        type_in(made, tmp_path, "VerifyJwtDoor", "Connect")
