@@ -16,12 +16,13 @@ import anyio.to_thread
 from mcp_faas.auth.bearer import identify, token_of
 from mcp_faas.auth.errors import IssuerMismatch, KeysUnavailable, TokenUnknown
 from mcp_faas.auth.jwt import Policy, parse, verify
+from mcp_faas.auth.keys import KeySetMalformed
 from mcp_faas.auth.principal import Principal
 from mcp_faas.call import Call
 from mcp_faas.documents import DocumentUnavailable, TokenDocuments
 from mcp_faas.jwks import KeySource
-from mcp_faas.settings import Settings
-from mcp_faas.stores import open_store
+from mcp_faas.settings import JwtSettings, Settings, SettingsError
+from mcp_faas.stores import AddressError, StoreError, open_store
 from mcp_faas.tokens import Token
 
 
@@ -95,19 +96,21 @@ class JwtDoor:
 
 
 def open_door(settings: Settings) -> Door:
-    """The door that the settings ask for. Raises `SettingsError` or `AddressError` where it cannot be built."""
+    """The door that the settings ask for. Raises `SettingsError` where it cannot be built."""
     if settings.door == "platform":
         return PlatformDoor(settings.token_scopes)
     if settings.jwt is not None:
-        jwt = settings.jwt
-        return JwtDoor(
-            [
-                (
-                    Policy(issuer, jwt.audiences, jwt.algorithms, jwt.profile),
-                    KeySource(issuer, jwks_url=jwt.jwks_url, jwks=jwt.jwks),
-                )
-                for issuer in jwt.issuers
-            ]
-        )
-    store = open_store(settings.tokens or "")
+        return JwtDoor([_issuer(issuer, settings.jwt) for issuer in settings.jwt.issuers])
+    try:
+        store = open_store(settings.tokens or "")
+    except (AddressError, StoreError) as error:
+        raise SettingsError(f"MCP_TOKENS leads to no token document: {error}") from None
     return BearerDoor(TokenDocuments(lambda: store.read().document), settings.token_scopes)
+
+
+def _issuer(issuer: str, jwt: JwtSettings) -> tuple[Policy, KeySource]:
+    try:
+        keys = KeySource(issuer, jwks_url=jwt.jwks_url, jwks=jwt.jwks)
+    except KeySetMalformed as error:
+        raise SettingsError(f"MCP_JWT_JWKS is no key set: {error}.") from None
+    return Policy(issuer, jwt.audiences, jwt.algorithms, jwt.profile), keys

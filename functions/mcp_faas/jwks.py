@@ -20,6 +20,7 @@ from mcp_faas.auth.keys import KeySet, KeySetMalformed, parse_key_set
 from mcp_faas.settings import is_loopback
 
 FETCH_SECONDS = 4.0  # metadata and key set together; a refusal must leave within 5 s whatever the issuer does
+WAIT_SECONDS = FETCH_SECONDS + 0.4  # what a call that cannot be answered otherwise waits for it
 REFRESH_AFTER_SECONDS = 240  # from this age on a set is fetched again beside the calls
 TRUST_SECONDS = 300  # a removed key is refused after this, as long as the issuer answers
 PATIENCE_SECONDS = 0.25  # what a call with a known key waits for a set that is older than that
@@ -67,13 +68,13 @@ class KeySource:
             return self._fixed
         keys, age = self._keys, self._clock() - self._loaded_at
         if keys is None or not 0 <= age <= STALE_SECONDS:
-            await self._refresh(FETCH_SECONDS)
+            await self._refresh(WAIT_SECONDS)
             keys, age = self._keys, self._clock() - self._loaded_at
             if keys is None or not 0 <= age <= STALE_SECONDS:
                 raise KeysUnavailable("no key set, and the issuer does not answer")
             return keys
         if not _knows(keys, kid, algorithm):
-            await self._refresh(FETCH_SECONDS)
+            await self._refresh(WAIT_SECONDS)
         elif age > TRUST_SECONDS:
             await self._refresh(0 if self._failing else PATIENCE_SECONDS)
         elif age > REFRESH_AFTER_SECONDS:

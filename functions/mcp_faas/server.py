@@ -19,7 +19,7 @@ from mcp_faas.auth.scopes import Scopes
 from mcp_faas.doors import Door, open_door
 from mcp_faas.gate import BODY_MAX_BYTES, ENDPOINT, Gate
 from mcp_faas.settings import Settings, SettingsError
-from mcp_faas.stores import AddressError, read_secret
+from mcp_faas.stores import AddressError, StoreError, read_secret
 
 SSE_PATH, SSE_MESSAGE_PATH = "/sse", "/messages/"
 STATE_KEY_MIN_BYTES = 32
@@ -58,7 +58,7 @@ def build_app(settings: Settings, *, streaming: bool) -> Callable[[], tuple[Gate
     """Check everything once, and return what makes the app: the gate, and behind it the SDK's app with the lifespan.
 
     `streaming` says whether the platform can answer in a stream. The result may be called again for a fresh app, as
-    after a call that was cut off; door, keys and server stay the same. Raises `SettingsError` or `AddressError`.
+    after a call that was cut off; door, keys and server stay the same. Raises `SettingsError`.
     """
     if settings.sse and not streaming:
         raise SettingsError("MCP_SSE is on, but this platform answers in one piece. Use FC's web function, or off.")
@@ -159,8 +159,8 @@ def _state_keys(address: str) -> list[str]:
     """The keys at MCP_REQUEST_STATE_KEY, one a line: the first seals, all open, so that they can be rotated."""
     try:
         keys = read_secret(address).split()
-    except AddressError as error:
-        raise SettingsError(f"MCP_REQUEST_STATE_KEY: {error}") from None
+    except (AddressError, StoreError) as error:
+        raise SettingsError(f"MCP_REQUEST_STATE_KEY leads to no key: {error}.") from None
     if not keys or any(len(key.encode()) < STATE_KEY_MIN_BYTES for key in keys):
         raise SettingsError(
             f"MCP_REQUEST_STATE_KEY leads to {len(keys)} key(s), of which each must have at least "

@@ -12,6 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 from mcp.server.mcpserver import Context, MCPServer
+
 from mcp_faas import server as server_module
 from mcp_faas.auth.principal import Principal
 from mcp_faas.call import SCOPE_KEY, Call
@@ -47,9 +48,9 @@ async def client(environ: dict[str, str], call: Call | None = None) -> AsyncIter
         await gate({**scope, SCOPE_KEY: call}, receive, send)
 
     transport = httpx2.ASGITransport(app=with_call)  # type: ignore[arg-type]  # Starlette's and httpx2's ASGI types differ
-    async with app.router.lifespan_context(app):
-        async with httpx2.AsyncClient(transport=transport, base_url="http://any.host.example") as http:
-            yield http
+    http = httpx2.AsyncClient(transport=transport, base_url="http://any.host.example")
+    async with app.router.lifespan_context(app), http:
+        yield http
 
 
 async def post(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from mcp_faas.settings import SettingsError, read_fc_port, read_settings, require_public_url
 
 PLATFORM = {"MCP_DOOR": "platform"}
@@ -90,8 +91,12 @@ def test_door_jwt_needs_a_public_url_where_the_platform_gives_none() -> None:
 
 @pytest.mark.parametrize(
     ("environ", "port"),
-    [({}, 9000), ({"FC_SERVER_PORT": "80"}, 80), ({"FC_CUSTOM_LISTEN_PORT": "81"}, 81)]
-    + [({"FC_SERVER_PORT": "80", "FC_CUSTOM_LISTEN_PORT": "81"}, 80)],
+    [
+        ({}, 9000),
+        ({"FC_SERVER_PORT": "80"}, 80),
+        ({"FC_CUSTOM_LISTEN_PORT": "81"}, 81),
+        ({"FC_SERVER_PORT": "80", "FC_CUSTOM_LISTEN_PORT": "81"}, 80),
+    ],
 )
 def test_port_of_the_web_function(environ: dict[str, str], port: int) -> None:
     assert read_fc_port(environ) == port

@@ -7,7 +7,6 @@ that started them. So the app runs in one task that outlives the calls; a call h
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -64,6 +63,11 @@ class Instance:
             timer.cancel()
         return {"status": int(cycle.status), "headers": cycle.headers, "body": cycle.body}
 
+    def stop(self) -> None:
+        """Leave the app's lifespan; a later call starts anew."""
+        if self._loop is not None:
+            self._give_up(self._loop)
+
     async def _serve(self, ready: asyncio.Future[None]) -> None:
         app, inner = self._make()
         try:
@@ -84,19 +88,24 @@ class Instance:
     def _end_with_main_thread(self) -> None:
         """When the interpreter ends, leave the lifespan: the workers of the one task end with it."""
         threading.main_thread().join()
-        if self._loop is not None:
-            self._give_up(self._loop)
+        self.stop()
 
     def _give_up(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = None
-        tasks = asyncio.all_tasks(loop)
-        for task in tasks:
+        for task in asyncio.all_tasks(loop):
             task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            loop.run_until_complete(asyncio.wait(tasks, timeout=_GOODBYE_SECONDS))
-        # A tool that blocks its thread cannot be stopped; its loop is left to it and never run again.
-        if all(task.done() for task in tasks):
-            loop.close()
+        if not _end(loop, _GOODBYE_SECONDS):
+            # A tool that blocks its thread cannot be stopped; somebody has to wait for it, but no caller.
+            threading.Thread(target=_end, args=(loop, None), name="mcp-faas goodbye", daemon=True).start()
+
+
+def _end(loop: asyncio.AbstractEventLoop, seconds: float | None) -> bool:
+    """Let a loop's cancelled tasks end, and close it; False when they have not after `seconds`."""
+    tasks = asyncio.all_tasks(loop)
+    if tasks and loop.run_until_complete(asyncio.wait(tasks, timeout=seconds))[1]:
+        return False
+    loop.close()
+    return True
 
 
 def _cut_off(done: asyncio.Future[None]) -> None:

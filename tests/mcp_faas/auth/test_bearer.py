@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from mcp_faas.auth.bearer import identify, token_of
 from mcp_faas.auth.errors import RequestMalformed, TokenMissing, TokenUnknown
 from mcp_faas.tokens import Token

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from mcp_faas.auth import errors
 from mcp_faas.auth.challenge import refuse
 

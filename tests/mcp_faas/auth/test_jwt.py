@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+
 from mcp_faas.auth import errors
 from mcp_faas.auth.jwt import Policy, parse, verify
 from mcp_faas.auth.keys import KeySet, parse_key_set
@@ -226,7 +227,19 @@ HEADER, CLAIMS = json.dumps(GOOD_HEADER).encode(), json.dumps(GOOD_CLAIMS).encod
         (HEADER, b"[" * 3000),
         (HEADER, b'{"a":' * 500 + b"1" + b"}" * 500 + b","),
     ],
-    ids=["alg twice", "sub twice", "BOM", "BOM in claims", "UTF-16", "not UTF-8", "NaN", "list", "text", "deep", "tail"],
+    ids=[
+        "alg twice",
+        "sub twice",
+        "BOM",
+        "BOM in claims",
+        "UTF-16",
+        "not UTF-8",
+        "NaN",
+        "list",
+        "text",
+        "deep",
+        "tail",
+    ],
 )
 def test_json_that_two_parsers_could_read_differently_is_malformed(header: bytes, claims: bytes) -> None:
     with pytest.raises(errors.TokenMalformed):

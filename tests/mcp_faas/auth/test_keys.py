@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
+
 from mcp_faas.auth.errors import KeyUnknown
 from mcp_faas.auth.keys import KeySetMalformed, parse_key_set
 from support.jwts import ec_key, ed_key, jwk, key_set, rsa_key
@@ -62,8 +63,10 @@ def test_alg_of_a_key_narrows_what_it_verifies() -> None:
 
 @pytest.mark.parametrize(
     "document",
-    [b"", b"<html>", b"\xff", b"[]", b"{}", b'{"keys":null}', b'{"keys":{}}', b'{"keys":[]}', b"[" * 200_000]
-    + [json.dumps({"keys": [GOOD] * 101}).encode()],
+    [
+        *(b"", b"<html>", b"\xff", b"[]", b"{}", b'{"keys":null}', b'{"keys":{}}', b'{"keys":[]}', b"[" * 200_000),
+        json.dumps({"keys": [GOOD] * 101}).encode(),
+    ],
 )
 def test_what_is_no_key_set_is_refused(document: bytes) -> None:
     with pytest.raises(KeySetMalformed):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from mcp_faas.auth.metadata import metadata, metadata_url
 
 
@@ -33,4 +34,6 @@ def test_resource_and_issuers_are_byte_for_byte() -> None:
 
 
 def test_offline_access_is_never_asked_for() -> None:
-    assert "scopes_supported" not in json.loads(metadata("https://a.example", ["https://i.example"], ["offline_access"]))
+    assert "scopes_supported" not in json.loads(
+        metadata("https://a.example", ["https://i.example"], ["offline_access"])
+    )

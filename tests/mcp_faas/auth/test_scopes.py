@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from mcp_faas.auth.errors import ScopeMissing
 from mcp_faas.auth.scopes import Scopes, covers, require
 

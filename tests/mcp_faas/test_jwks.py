@@ -1,0 +1,290 @@
+"""A key set through outages, floods and rotations: a real server on loopback, and a clock of ours."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from mcp_faas.auth.errors import KeysUnavailable
+from mcp_faas.jwks import BURST, COOLDOWN_SECONDS, STALE_SECONDS, TRUST_SECONDS, KeySource, metadata_urls
+from support.jwts import jwk, key_set, rsa_key
+
+FIRST, SECOND = jwk(rsa_key(), kid="first"), jwk(rsa_key(name="second"), kid="second")
+
+pytestmark = pytest.mark.anyio
+
+
+@dataclass
+class Issuer:
+    """A server that answers with whatever it is told to, and counts."""
+
+    url: str = ""
+    answers: dict[str, bytes] = field(default_factory=dict)
+    hits: list[str] = field(default_factory=list)
+    behave: Callable[[asyncio.StreamWriter], Awaitable[None]] | None = None
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        path = (await reader.readline()).split()[1].decode()
+        while (await reader.readline()).strip():
+            pass
+        self.hits.append(path)
+        try:
+            if self.behave is not None:
+                await self.behave(writer)
+            else:
+                body = self.answers.get(path)
+                status = b"200 OK" if body is not None else b"404 Not Found"
+                writer.write(b"HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n%s" % (status, len(body or b""), body or b""))
+                await writer.drain()
+        except ConnectionError:
+            pass  # the client has had enough, which is what some tests are about
+        finally:
+            writer.close()
+
+
+@contextlib.asynccontextmanager
+async def issuer() -> AsyncIterator[Issuer]:
+    made = Issuer()
+    server = await asyncio.start_server(made.serve, "127.0.0.1", 0)
+    made.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    made.answers = {
+        "/.well-known/oauth-authorization-server": json.dumps(
+            {"issuer": made.url, "jwks_uri": f"{made.url}/jwks"}
+        ).encode(),
+        "/jwks": key_set(FIRST),
+    }
+    try:
+        yield made
+    finally:
+        server.close()
+
+
+@dataclass
+class Clock:
+    now: float = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def knows(source: KeySource, kid: str) -> bool:
+    return kid in [key.kid for key in (await source.keys_for(kid, "RS256")).keys]
+
+
+async def test_keys_are_found_through_the_issuers_metadata() -> None:
+    async with issuer() as server:
+        assert await knows(KeySource(server.url), "first")
+        assert server.hits == ["/.well-known/oauth-authorization-server", "/jwks"]
+
+
+async def test_issuer_with_openid_metadata_alone() -> None:
+    async with issuer() as server:
+        server.answers["/.well-known/openid-configuration"] = server.answers.pop(
+            "/.well-known/oauth-authorization-server"
+        )
+        assert await knows(KeySource(server.url), "first")
+
+
+@pytest.mark.parametrize(
+    ("text", "urls"),
+    [
+        (
+            "https://i.example",
+            ["/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"],
+        ),
+        (
+            "https://i.example/t/",
+            [
+                "/.well-known/oauth-authorization-server/t",
+                "/t/.well-known/openid-configuration",
+                "/.well-known/openid-configuration/t",
+            ],
+        ),
+    ],
+)
+async def test_where_metadata_is_looked_for(text: str, urls: list[str]) -> None:
+    assert metadata_urls(text) == [f"https://i.example{url}" for url in urls]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"issuer": "https://other.example"},
+        {"jwks_uri": "https://169.254.169.254/jwks"},
+        {"jwks_uri": "file:///etc/passwd"},
+        {"jwks_uri": 7},
+    ],
+)
+async def test_metadata_that_leads_elsewhere_is_not_followed(change: dict[str, object]) -> None:
+    async with issuer() as server:
+        document = {"issuer": server.url, "jwks_uri": f"{server.url}/jwks", **change}
+        server.answers["/.well-known/oauth-authorization-server"] = json.dumps(document).encode()
+        with pytest.raises(KeysUnavailable):
+            await KeySource(server.url).keys_for("first", "RS256")
+        assert "/jwks" not in server.hits
+
+
+async def test_one_fetch_serves_many_callers() -> None:
+    async with issuer() as server:
+        source = KeySource(server.url, jwks_url=f"{server.url}/jwks")
+        assert all(await asyncio.gather(*(knows(source, "first") for _ in range(50))))
+        assert server.hits == ["/jwks"]
+
+
+@pytest.mark.parametrize("state", ["up", "down", "hanging"])
+async def test_unknown_kids_cost_one_fetch_in_thirty_seconds(state: str) -> None:
+    clock = Clock()
+    async with issuer() as server:
+        source = KeySource(server.url, jwks_url=f"{server.url}/jwks", clock=clock)
+        assert await knows(source, "first")
+        clock.now += COOLDOWN_SECONDS * BURST
+        server.hits.clear()
+        if state == "down":
+            server.answers.clear()
+        if state == "hanging":
+            server.behave = hang
+        began = time.monotonic()
+        for flood in range(4):
+            waits = asyncio.gather(*(source.keys_for(f"unknown-{flood}-{n}", "RS256") for n in range(100)))
+            if state == "hanging":
+                # A known key is served meanwhile.
+                await asyncio.sleep(0)
+                asked = time.monotonic()
+                assert await knows(source, "first")
+                assert time.monotonic() - asked < 0.5
+            await waits
+            clock.now += 1
+        assert len(server.hits) <= BURST
+        assert time.monotonic() - began < 5 * BURST
+        server.hits.clear()
+        clock.now += COOLDOWN_SECONDS
+        await source.keys_for("unknown", "RS256")
+        await source.keys_for("unknown", "RS256")
+        assert len(server.hits) == 1
+
+
+async def test_new_key_is_usable_at_its_first_use() -> None:
+    clock = Clock()
+    async with issuer() as server:
+        source = KeySource(server.url, jwks_url=f"{server.url}/jwks", clock=clock)
+        assert await knows(source, "first")
+        server.answers["/jwks"] = key_set(FIRST, SECOND)
+        assert await knows(source, "second")
+
+
+async def test_removed_key_is_gone_after_the_time_of_trust() -> None:
+    clock = Clock()
+    async with issuer() as server:
+        source = KeySource(server.url, jwks_url=f"{server.url}/jwks", clock=clock)
+        assert await knows(source, "first")
+        server.answers["/jwks"] = key_set(SECOND)
+        clock.now += TRUST_SECONDS + 1
+        assert not await knows(source, "first")
+
+
+async def test_outage_is_survived_until_the_stale_limit() -> None:
+    clock = Clock()
+    async with issuer() as server:
+        source = KeySource(server.url, jwks_url=f"{server.url}/jwks", clock=clock)
+        assert await knows(source, "first")
+        server.answers.clear()
+        for _ in range(24):
+            clock.now += STALE_SECONDS / 24 - 1
+            assert await knows(source, "first")
+        clock.now += 60
+        with pytest.raises(KeysUnavailable):
+            await source.keys_for("first", "RS256")
+        server.answers["/jwks"] = key_set(FIRST)
+        clock.now += COOLDOWN_SECONDS
+        assert await knows(source, "first")
+
+
+async def hang(writer: asyncio.StreamWriter) -> None:
+    await asyncio.sleep(30)
+
+
+async def drip(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+    for _ in range(100):
+        writer.write(b" ")
+        await writer.drain()
+        await asyncio.sleep(0.2)
+
+
+async def flood(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+    for _ in range(2048):
+        writer.write(b" " * 1024 * 1024)
+        await writer.drain()
+
+
+def answer(raw: bytes) -> Callable[[asyncio.StreamWriter], Awaitable[None]]:
+    async def send(writer: asyncio.StreamWriter) -> None:
+        writer.write(raw)
+        await writer.drain()
+
+    return send
+
+
+OK = b"HTTP/1.1 200 OK\r\n\r\n"
+TROUBLE: dict[str, Callable[[asyncio.StreamWriter], Awaitable[None]]] = {
+    "hang": hang,
+    "slow drip": drip,
+    "2 GB": flood,
+    "nothing": answer(b""),
+    "not HTTP": answer(b"\x00\x01\x02\r\n\r\n"),
+    "500": answer(b"HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n"),
+    "HTML": answer(OK + b"<html>"),
+    "not UTF-8": answer(OK + b"\xff\xfe"),
+    "truncated": answer(b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n{"),
+    "list": answer(OK + b"[]"),
+    "no keys": answer(OK + b'{"keys": []}'),
+    "keys null": answer(OK + b'{"keys": null}'),
+    "deep": answer(OK + b"[" * 200_000),
+    "redirect": answer(b"HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/\r\nContent-Length: 0\r\n\r\n"),
+    "gzip": answer(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n\x1f\x8b"),
+}
+
+
+@pytest.mark.parametrize("trouble", TROUBLE.values(), ids=TROUBLE)
+async def test_every_trouble_is_one_refusal_within_five_seconds(
+    trouble: Callable[[asyncio.StreamWriter], Awaitable[None]], caplog: pytest.LogCaptureFixture
+) -> None:
+    async with issuer() as server:
+        server.behave = trouble
+        began = time.monotonic()
+        with pytest.raises(KeysUnavailable):
+            await KeySource(server.url, jwks_url=f"{server.url}/jwks").keys_for("first", "RS256")
+        assert time.monotonic() - began < 5
+        assert "could not be loaded" in caplog.text
+
+
+async def test_nobody_listens() -> None:
+    async with issuer() as server:
+        url = server.url
+    with pytest.raises(KeysUnavailable):
+        await KeySource(url).keys_for("first", "RS256")
+
+
+async def test_fixed_set_is_never_fetched() -> None:
+    async with issuer() as server:
+        assert await knows(KeySource(server.url, jwks=key_set(FIRST)), "first")
+        assert not await knows(KeySource(server.url, jwks=key_set(FIRST)), "second")
+        assert server.hits == []
+
+
+async def test_caller_that_gives_up_leaves_the_fetch_to_the_others() -> None:
+    async with issuer() as server:
+        source = KeySource(server.url, jwks_url=f"{server.url}/jwks")
+        first = asyncio.ensure_future(source.keys_for("first", "RS256"))
+        await asyncio.sleep(0)
+        second = asyncio.ensure_future(knows(source, "first"))
+        await asyncio.sleep(0)
+        first.cancel()
+        assert await second
