@@ -57,7 +57,8 @@ def _copy(source: Path, target: Path) -> None:
         place = target / path.relative_to(source)
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, place)
-        place.chmod(path.stat().st_mode)
+        # By content, not by mode: a downloaded zip of the project has no modes, and must give the same package.
+        place.chmod(0o755 if path.read_bytes().startswith(b"#!") else 0o644)
 
 
 def _files(source: Path) -> Iterator[Path]:
