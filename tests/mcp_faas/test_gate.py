@@ -583,3 +583,31 @@ def test_sse_does_not_start_where_nothing_streams() -> None:
 def test_call_is_frozen() -> None:
     with pytest.raises(AttributeError):
         replace(Call(), request_id="x").request_id = "y"  # type: ignore[misc]  # the point of the test
+
+
+# The legacy transport
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("door", ["bearer", "jwt"])
+async def test_legacy_transport_is_behind_the_same_door(door: str, tmp_path: Any) -> None:
+    environ, opens = doors(tmp_path)[door]
+    session = "/messages/?session_id=" + "0" * 32
+    async with client({**environ, "MCP_SSE": "on"}) as http:
+        assert (await http.get("/sse")).status_code == 401
+        assert (await http.post(session, content=mcp.message("tools/list"))).status_code == 401
+        sent = {**mcp.headers("tools/list"), **opens}
+        assert (await http.post(session, content=mcp.message("tools/list"), headers=sent)).status_code == 404
+        evil = {**sent, "origin": "https://evil.example"}
+        assert (await http.post(session, content=mcp.message("tools/list"), headers=evil)).status_code == 403
+        redirected = await http.post("/messages?session_id=" + "0" * 32, content=b"{}", headers=sent)
+        assert redirected.status_code == 404
+
+
+@pytest.mark.anyio
+async def test_scope_of_a_tool_is_asked_on_the_legacy_transport_too() -> None:
+    sent = {**mcp.headers("tools/call"), "authorization": f"Bearer {good_token(scope='x')}"}
+    asked = mcp.message("tools/call", mcp.call("countdown", {"seconds": 0}))
+    async with client({**JWT, "MCP_SSE": "on"}) as http:
+        answer = await http.post("/messages/?session_id=" + "0" * 32, content=asked, headers=sent)
+    assert answer.status_code == 403
