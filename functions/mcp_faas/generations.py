@@ -56,11 +56,10 @@ class Generations:
         """Since when the clients of this token have had a newer one; None while they have not."""
         if entry.marks.delivered:
             later = [other.marks.delivered for other in self.delivered if other.order > entry.order]
-        elif self.current and (entry.marks.revoked or self.current.made > entry.made):
-            # nobody should have it, but a run may have been killed between delivering and saying so
-            later = [self.current.marks.delivered]
-        else:
-            later = []
+        else:  # nobody should have it, but a run may have been killed between delivering and saying so
+            later = [other.marks.delivered for other in self.delivered if other.made > entry.made]
+            if not later:
+                later = [entry.marks.revoked]
         moments = [moment for moment in later if moment]
         if not moments:
             return None

@@ -20,6 +20,7 @@ from mcp_faas.tokens import (
     Token,
     TokenDocument,
     check_writable,
+    has_our_shape,
     is_ours,
     marks,
     whole_second,
@@ -206,21 +207,25 @@ def _plan_rotate(
     sorted_ = Generations(document)
     overdue = _overdue(sorted_, now, policy)
     leftover = _leftover(sorted_, now, policy, progress)
-    begin = not sorted_.pending and _must_begin(intent, sorted_, now, policy, progress)
+    # one new token a run: what was handed out a moment ago is not replaced, however small the age
+    introduced = any(said.delivered is None for token in progress.delivered if (said := marks(token.name)))
+    begin = not sorted_.pending and not introduced and _must_begin(intent, sorted_, now, policy)
     steps = _hold(sorted_, progress)
     retiring = isinstance(intent, Rotate)
     if sorted_.pending:
         steps += _introduce(sorted_.pending.token, policy, progress)
     full = len(document.tokens) >= MAX_TOKENS
-    if begin and not (full and retiring and (overdue or leftover)):
+    begin = begin and not (full and retiring and (overdue or leftover))  # room is made first
+    if begin:
         if full:
             raise PlanRefused(_full(len(document.tokens)))
         steps += [Step("add"), *_introduce(None, policy, progress)]
     elif sorted_.current and not sorted_.pending:
         steps += _refresh(sorted_.current.token, policy, progress)
     if retiring:
-        in_use = sorted_.pending or sorted_.current
-        steps += _retire(in_use, overdue, leftover, policy, progress)
+        in_use = None if begin or sorted_.pending else sorted_.current
+        if begin or sorted_.pending or sorted_.current:
+            steps += _retire(in_use, overdue, leftover, policy, progress)
     return Plan(tuple(steps), tuple(_upcoming(sorted_, now, policy, progress, begin or bool(sorted_.pending))))
 
 
@@ -231,11 +236,9 @@ def deliverable(intent: Intent, document: TokenDocument) -> Token | None:
     return current.token if current else None
 
 
-def _must_begin(intent: Intent, sorted_: Generations, now: datetime, policy: Policy, progress: Progress) -> bool:
-    if sorted_.current is None:
+def _must_begin(intent: Intent, sorted_: Generations, now: datetime, policy: Policy) -> bool:
+    if sorted_.current is None or isinstance(intent, Mint):
         return True
-    if isinstance(intent, Mint):
-        return not progress.delivered
     said = sorted_.current.marks
     return said.revoked is not None or now - said.created >= policy.max_age
 
@@ -269,22 +272,16 @@ def _hold(sorted_: Generations, progress: Progress) -> list[Step]:
 def _retire(
     in_use: Entry | None, overdue: list[Entry], leftover: list[Entry], policy: Policy, progress: Progress
 ) -> list[Step]:
-    if in_use is None:
-        return []
+    """`in_use` is the token that must be seen to work before another one goes; None: it is proven on its way in."""
     steps = []
     overdue = [entry for entry in overdue if entry.token.data not in progress.held]
-    if overdue and policy.probing and in_use.token.data not in progress.proven and not _is_new(in_use):
+    if overdue and policy.probing and in_use and in_use.token.data not in progress.proven:
         steps.append(Step("prove", in_use.token))
     for entry in overdue:
         steps += [Step("disable", entry.token), *_remove(entry, policy, progress)]
     for entry in leftover:
         steps += _remove(entry, policy, progress)
     return steps
-
-
-def _is_new(entry: Entry) -> bool:
-    """A token that was not delivered yet is proven on its way to that."""
-    return entry.marks.delivered is None
 
 
 def _remove(entry: Entry, policy: Policy, progress: Progress) -> list[Step]:
@@ -329,6 +326,8 @@ def _upcoming(
 def _plan_revoke(intent: Revoke, document: TokenDocument, now: datetime, policy: Policy, progress: Progress) -> Plan:
     token = find(document, intent.name)
     if token is None:
+        if has_our_shape(intent.name) or document.holding(intent.name):
+            raise PlanRefused("that is a token's value, and this takes a name; `tokens.py list` shows the names")
         if marks(intent.name) is None:
             names = ", ".join(entry.name for entry in document.tokens) or "none"
             raise PlanRefused(f"there is no token {intent.name}; the document has: {names}")

@@ -1,0 +1,476 @@
+"""Plans: what is done next, for any document, clock and policy."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mcp_faas.generations import Generations
+from mcp_faas.rotation import (
+    WRITES,
+    Intent,
+    Mint,
+    Plan,
+    PlanRefused,
+    Policy,
+    Progress,
+    Revoke,
+    Rollback,
+    Rotate,
+    Step,
+    apply,
+    check_step,
+    deliverable,
+    find,
+    new_token_time,
+    plan,
+)
+from mcp_faas.tokens import (
+    BASE62,
+    MAX_TOKENS,
+    PREFIX,
+    RANDOM_LENGTH,
+    DocumentError,
+    Marks,
+    Token,
+    TokenDocument,
+    checksum,
+    fingerprint,
+    is_ours,
+    marks,
+    mint,
+    whole_second,
+)
+
+NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=timezone.utc)
+DAY, HOUR, SECOND = timedelta(days=1), timedelta(hours=1), timedelta(seconds=1)
+POLICY = Policy(max_age=30 * DAY, overlap=24 * HOUR)
+DOOR = replace(POLICY, probing=True)
+FC = replace(DOOR, settling=True)
+
+
+def foreign(number: int = 0, enabled: bool = True) -> Token:
+    return Token(f"printer-{number}", enabled, f"foreign-{number:04d}-" + "v" * 32)
+
+
+def made(moment: datetime, seed: int) -> Token:
+    """As `mint` makes it, but the same each time: what is drawn can be drawn again."""
+    digits = int.from_bytes(hashlib.sha512(str(seed).encode()).digest(), "big")
+    body = PREFIX + "".join(BASE62[digits // 62**place % 62] for place in range(RANDOM_LENGTH))
+    data = f"{body}-{checksum(body)}"
+    return Token(Marks(whole_second(moment), fingerprint(data)).name(), True, data)
+
+
+SEEDS = itertools.count(10_000)
+
+
+def ours(age: timedelta, *, enabled: bool = True, seed: int | None = None, **said: timedelta) -> Token:
+    """A token of this age; its marks as ages, too."""
+    token = made(NOW - age, next(SEEDS) if seed is None else seed)
+    known = marks(token.name)
+    assert known
+    times: dict[str, Any] = {mark: NOW - since for mark, since in said.items()}
+    return Token(replace(known, **times).name(), enabled, token.data)
+
+
+def document(*tokens: Token) -> TokenDocument:
+    return TokenDocument(tokens)
+
+
+def planned(
+    tokens: TokenDocument, intent: Intent | None = None, policy: Policy = POLICY, progress: Progress | None = None
+) -> Plan:
+    return plan(intent or Rotate(), tokens, NOW, policy, progress or Progress())
+
+
+def said(found: Plan) -> list[tuple[str, Token | None]]:
+    return [(step.action, step.token) for step in found.steps]
+
+
+def actions(found: Plan) -> list[str]:
+    return [step.action for step in found.steps]
+
+
+# Rotate
+
+
+def test_a_document_with_foreign_tokens_only_gets_one_of_ours() -> None:
+    assert actions(planned(document(foreign(), foreign(1)))) == ["add", "deliver", "mark"]
+
+
+def test_the_order_is_add_settle_prove_deliver_and_only_then_the_mark() -> None:
+    assert actions(planned(document(), policy=FC)) == ["add", "settle", "prove", "deliver", "mark"]
+
+
+def test_nothing_due_is_an_empty_plan_that_says_what_comes() -> None:
+    current = ours(29 * DAY, delivered=29 * DAY)
+    found = planned(document(foreign(), current))
+    assert found.steps == ()
+    assert [(due.action, due.at) for due in found.due] == [("add", NOW + DAY)]
+
+
+def test_age_is_due_at_the_second() -> None:
+    assert not planned(document(ours(30 * DAY - SECOND, delivered=30 * DAY - SECOND))).steps
+    assert planned(document(ours(30 * DAY, delivered=30 * DAY))).steps
+
+
+def test_an_added_token_is_delivered_by_whoever_finds_it() -> None:
+    old, new = ours(40 * DAY, delivered=40 * DAY), ours(SECOND)
+    assert said(planned(document(old, new), policy=FC)) == [
+        ("settle", new),
+        ("prove", new),
+        ("deliver", new),
+        ("mark", new),
+    ]
+
+
+def test_the_overlap_counts_from_the_delivery_not_from_the_making() -> None:
+    old = ours(60 * DAY, delivered=60 * DAY)
+    new = ours(10 * DAY, delivered=24 * HOUR - SECOND)
+    assert planned(document(old, new)).steps == ()
+    new = ours(10 * DAY, delivered=24 * HOUR)
+    assert actions(planned(document(old, new))) == ["disable", "delete"]
+
+
+def test_with_a_door_the_new_one_is_proven_before_the_old_one_goes_and_refused_before_it_is_deleted() -> None:
+    old, new = ours(60 * DAY, delivered=60 * DAY), ours(10 * DAY, delivered=2 * DAY)
+    assert said(planned(document(old, new), policy=DOOR)) == [
+        ("prove", new),
+        ("disable", old),
+        ("refuse", old),
+        ("delete", old),
+    ]
+
+
+def test_each_token_of_a_chain_has_its_own_overlap() -> None:
+    first = ours(3 * DAY, delivered=3 * DAY)
+    second = ours(2 * DAY, delivered=36 * HOUR)
+    third = ours(HOUR, delivered=HOUR)
+    assert said(planned(document(first, second, third))) == [("disable", first), ("delete", first)]
+
+
+def test_a_client_found_with_the_old_token_restarts_its_overlap_before_it_gets_the_new_one() -> None:
+    old, new = ours(60 * DAY, delivered=60 * DAY), ours(10 * DAY, delivered=9 * DAY)
+    progress = Progress(held=frozenset({old.data}), behind=True)
+    found = planned(document(old, new), progress=progress)
+    assert said(found) == [("hold", old), ("deliver", new)]
+    after = apply(found.steps[0], document(old, new), NOW)
+    later = plan(Rotate(), after, NOW + 24 * HOUR, POLICY, Progress())
+    assert later.steps == ()
+    assert actions(plan(Rotate(), after, NOW + 24 * HOUR + SECOND, POLICY, Progress())) == ["disable", "delete"]
+
+
+def test_a_second_host_gets_what_the_first_one_made() -> None:
+    new = ours(DAY, delivered=DAY)
+    assert said(planned(document(new), progress=Progress(behind=True))) == [("deliver", new)]
+    assert actions(planned(document(new), policy=DOOR, progress=Progress(behind=True))) == ["prove", "deliver"]
+
+
+def test_a_token_that_may_have_been_handed_out_by_a_killed_run_gets_its_overlap() -> None:
+    lost = ours(2 * DAY)  # added and never marked, and then overtaken
+    new = ours(DAY, delivered=2 * HOUR)
+    assert planned(document(lost, new)).steps == ()
+    assert said(plan(Rotate(), document(lost, new), NOW + 22 * HOUR, POLICY, Progress())) == [
+        ("disable", lost),
+        ("delete", lost),
+    ]
+
+
+def test_of_two_tokens_added_at_once_one_is_chosen_and_the_other_waits() -> None:
+    old, one, two = ours(60 * DAY, delivered=60 * DAY), ours(SECOND), ours(SECOND)
+    for order in ([old, one, two], [two, old, one]):
+        found = planned(document(*order))
+        chosen = max((one, two), key=lambda token: token.name)
+        assert said(found) == [("deliver", chosen), ("mark", chosen)]
+
+
+def test_a_token_disabled_by_hand_is_left_until_its_overlap_would_be_over() -> None:
+    by_hand = ours(5 * DAY, enabled=False, delivered=5 * DAY)
+    assert actions(planned(document(by_hand))) == ["add", "deliver", "mark"]
+    new = ours(HOUR, delivered=HOUR)
+    assert planned(document(by_hand, new)).steps == ()
+    new = ours(2 * DAY, delivered=2 * DAY)
+    assert said(planned(document(by_hand, new))) == [("delete", by_hand)]
+
+
+def test_twenty_tokens_are_refused_when_one_more_is_needed() -> None:
+    full = document(*map(foreign, range(20)))
+    with pytest.raises(PlanRefused, match="20 tokens"):
+        planned(full)
+    nineteen = document(*map(foreign, range(19)))
+    assert actions(planned(nineteen))[0] == "add"
+    nothing_needed = document(*map(foreign, range(19)), ours(DAY, delivered=DAY))
+    assert planned(nothing_needed).steps == ()
+
+
+def test_a_full_document_makes_room_with_what_is_over_anyway() -> None:
+    over, due = ours(70 * DAY, delivered=70 * DAY), ours(60 * DAY, delivered=60 * DAY)
+    found = planned(document(*map(foreign, range(18)), over, due))
+    assert said(found) == [("disable", over), ("delete", over)]
+
+
+def test_a_clock_that_was_ahead_ends_no_overlap_early_and_orders_new_tokens_after_old_ones() -> None:
+    future = ours(-HOUR, delivered=-HOUR)
+    old = ours(60 * DAY, delivered=60 * DAY)
+    assert planned(document(old, future)).steps == ()
+    token = mint(new_token_time(document(future), NOW))
+    after = apply(Step("mark", token), document(future, token), NOW)
+    assert Generations(after).current is not None
+    current = Generations(after).current
+    assert current
+    assert current.token.data == token.data
+
+
+# Mint, revoke, rollback
+
+
+def test_mint_adds_whatever_the_age() -> None:
+    current = ours(HOUR, delivered=HOUR)
+    assert actions(planned(document(current), Mint())) == ["add", "deliver", "mark"]
+
+
+def test_revoke_marks_the_token_for_the_next_rotation() -> None:
+    current = ours(HOUR, delivered=HOUR)
+    found = planned(document(current), Revoke(current.name))
+    assert said(found) == [("revoke", current)]
+    after = apply(found.steps[0], document(current), NOW)
+    assert planned(after, Revoke(current.name)).steps == ()
+    assert actions(planned(after)) == ["add", "deliver", "mark"]
+
+
+def test_revoke_now_replaces_the_only_token_before_it_goes() -> None:
+    current = ours(HOUR, delivered=HOUR)
+    found = planned(document(foreign(), current), Revoke(current.name, at_once=True), DOOR)
+    assert actions(found) == ["add", "prove", "deliver", "mark", "disable", "refuse", "delete"]
+
+
+def test_revoke_now_goes_back_to_an_older_token_that_still_works() -> None:
+    older, current = ours(DAY, delivered=DAY), ours(HOUR, delivered=HOUR)
+    intent = Revoke(current.name, at_once=True)
+    assert deliverable(intent, document(older, current)) == older
+    found = planned(document(older, current), intent, progress=Progress(behind=True))
+    assert said(found) == [("deliver", older), ("disable", current), ("delete", current)]
+
+
+def test_revoke_finds_a_token_by_a_name_it_had_before() -> None:
+    token = mint(NOW - DAY)
+    marked = apply(Step("mark", token), document(token), NOW)
+    assert marked.tokens[0].name != token.name
+    assert find(marked, token.name) == marked.tokens[0]
+
+
+def test_revoke_of_what_is_gone_is_done_and_of_what_never_was_is_refused() -> None:
+    gone = ours(DAY, delivered=DAY)
+    assert planned(document(foreign()), Revoke(gone.name, at_once=True)).steps == ()
+    with pytest.raises(PlanRefused, match="no token"):
+        planned(document(foreign()), Revoke("nobody", at_once=True))
+    with pytest.raises(PlanRefused, match="not made by this tool"):
+        planned(document(foreign()), Revoke("printer-0", at_once=True))
+
+
+def test_a_value_given_for_a_name_is_not_repeated() -> None:
+    token = ours(DAY)
+    with pytest.raises(PlanRefused) as caught:
+        planned(document(foreign()), Revoke(token.data))
+    assert token.data[:12] not in str(caught.value)
+    with pytest.raises(PlanRefused) as caught:
+        planned(document(foreign()), Revoke(foreign().data))
+    assert foreign().data[:12] not in str(caught.value)
+
+
+def test_rollback_returns_to_the_token_before_and_a_rotation_leaves_that_alone() -> None:
+    old, new = ours(DAY, delivered=DAY), ours(HOUR, delivered=HOUR)
+    found = planned(document(old, new), Rollback(), DOOR)
+    assert said(found)[:3] == [("prove", old), ("return", old), ("deliver", old)]
+    after = apply(found.steps[1], document(old, new), NOW)
+    again = Generations(after).current
+    assert again
+    assert again.token.data == old.data
+    assert planned(after, Rollback()).steps == ()
+    assert planned(after).steps == ()
+    new_again = after.holding(new.data)
+    assert said(plan(Rotate(), after, NOW + 25 * HOUR, POLICY, Progress())) == [
+        ("disable", new_again),
+        ("delete", new_again),
+    ]
+
+
+def test_rollback_during_a_rotation_ends_it() -> None:
+    current, added = ours(40 * DAY, delivered=40 * DAY), ours(SECOND)
+    found = planned(document(current, added), Rollback())
+    assert said(found)[0] == ("return", current)
+    after = apply(found.steps[0], document(current, added), NOW)
+    sorted_ = Generations(after)
+    assert sorted_.pending is None
+    assert sorted_.current
+    assert sorted_.current.token.data == current.data
+
+
+def test_rollback_after_the_overlap_is_refused() -> None:
+    for tokens in (
+        [ours(HOUR, delivered=HOUR)],
+        [ours(DAY, enabled=False, delivered=DAY, disabled=HOUR), ours(HOUR, delivered=HOUR)],
+        [foreign()],
+        [],
+    ):
+        with pytest.raises(PlanRefused):
+            planned(document(*tokens), Rollback())
+
+
+# For any document, clock and policy
+
+SPAN = st.integers(-3600, 90 * 86400).map(lambda seconds: timedelta(seconds=seconds))
+
+
+@st.composite
+def any_token(draw: st.DrawFn) -> Token:
+    if draw(st.integers(0, 3)) == 0:
+        return foreign(draw(st.integers(0, 9999)), draw(st.booleans()))
+    age = draw(SPAN)
+    known = {
+        mark: draw(SPAN.map(lambda span: min(span, age)))
+        for mark in ("delivered", "held", "revoked", "disabled")
+        if draw(st.booleans())
+    }
+    return ours(age, enabled=draw(st.booleans()), seed=draw(st.integers(0, 4999)), **known)
+
+
+def unique(tokens: list[Token]) -> bool:
+    return len({token.name for token in tokens}) == len({token.data for token in tokens}) == len(tokens)
+
+
+DOCUMENTS = st.lists(any_token(), max_size=20).filter(unique).map(lambda tokens: TokenDocument(tuple(tokens)))
+POLICIES = st.builds(
+    Policy,
+    max_age=st.integers(0, 60 * 86400).map(lambda seconds: timedelta(seconds=seconds)),
+    overlap=st.integers(0, 10 * 86400).map(lambda seconds: timedelta(seconds=seconds)),
+    probing=st.booleans(),
+    settling=st.booleans(),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(DOCUMENTS, POLICIES, st.booleans(), st.data())
+def test_any_document_is_walked_to_rest_without_a_lockout(
+    start: TokenDocument, policy: Policy, behind: bool, data: st.DataObject
+) -> None:
+    intents: list[Intent] = [Rotate(), Mint(), Rollback()]
+    intents += [Revoke(token.name, at_once) for token in start.tokens for at_once in (True, False)]
+    intent = data.draw(st.sampled_from(intents))
+    held = frozenset(token.data for token in start.tokens if data.draw(st.booleans()))
+    walk(start, intent, policy, Progress(behind=behind, held=held))
+
+
+def walk(start: TokenDocument, intent: Intent, policy: Policy, progress: Progress) -> TokenDocument:
+    """Carry out plans as the executor does, in a world where everything works; checks each step."""
+    here, wrote = start, False
+    for _ in range(100):
+        try:
+            found = plan(intent, here, NOW, policy, progress)
+        except DocumentError:
+            assert isinstance(intent, Revoke | Rollback) or len(here.tokens) >= MAX_TOKENS
+            assert not wrote or len(here.tokens) >= MAX_TOKENS
+            return here
+        if not found.steps:
+            return here
+        step = found.steps[0]
+        if step.action in WRITES:
+            step = replace(step, token=step.token or made(new_token_time(here, NOW), 5000 + len(here.tokens)))
+            after = apply(step, here, NOW)
+            check_step(here, after)
+            assert_safe(step, here, after, policy, progress, intent)
+            here, wrote = after, True
+            if step.action == "mark":
+                progress = replace(progress, held=frozenset(), unmarked=False)
+            elif step.action == "hold" and step.token:
+                progress = replace(progress, held=progress.held - {step.token.data})
+            continue
+        assert step.token
+        value = step.token.data
+        if step.action == "settle":
+            progress = replace(progress, settled=progress.settled | {value})
+        elif step.action == "prove":
+            progress = replace(progress, proven=progress.proven | {value})
+        elif step.action == "refuse":
+            assert not step.token.enabled
+            progress = replace(progress, refused=progress.refused | {value})
+        else:
+            assert not policy.probing or value in progress.proven, "delivered before it was proven"
+            assert step.token.enabled
+            progress = replace(progress, delivered=(*progress.delivered, step.token), behind=False, unmarked=True)
+    raise AssertionError("no rest")
+
+
+def assert_safe(
+    step: Step, before: TokenDocument, after: TokenDocument, policy: Policy, progress: Progress, intent: Intent
+) -> None:
+    assert step.token
+    others = [token for token in before.tokens if token.data != step.token.data and not is_ours(token)]
+    assert [token for token in after.tokens if token.data != step.token.data and not is_ours(token)] == others
+    assert [token.data for token in after.live()] or not before.live()
+    if step.action == "disable":
+        left = Generations(after).current
+        assert left is not None, "the last delivered token was disabled"
+        assert not policy.probing or isinstance(intent, Revoke) or left.token.data in progress.proven
+        if not isinstance(intent, Revoke):
+            known = next(entry for entry in Generations(before).superseded if entry.token.data == step.token.data)
+            since = Generations(before).superseded_at(known)
+            assert since is not None
+            assert NOW - since >= policy.overlap
+    if step.action == "delete":
+        gone = before.holding(step.token.data)
+        assert gone
+        assert not gone.enabled, "deleted while it was enabled"
+        assert not policy.probing or gone.data in progress.refused, "deleted before it was proven to be refused"
+
+
+@settings(max_examples=200, deadline=None)
+@given(DOCUMENTS, POLICIES)
+def test_a_plan_says_all_that_a_run_then_does(start: TokenDocument, policy: Policy) -> None:
+    """--dry-run prints the plan that would run."""
+    policy = replace(policy, overlap=max(policy.overlap, SECOND))
+    try:
+        first = plan(Rotate(), start, NOW, policy, Progress())
+    except DocumentError:
+        return
+    if len(start.tokens) >= MAX_TOKENS:
+        return  # making room comes first, and what follows is planned when there is room
+    here, progress, done = start, Progress(), []
+    while (now_planned := plan(Rotate(), here, NOW, policy, progress)).steps:
+        step = now_planned.steps[0]
+        done.append(step.action)
+        if step.action in WRITES:
+            step = replace(step, token=step.token or made(new_token_time(here, NOW), 5000 + len(here.tokens)))
+            here = apply(step, here, NOW)
+            continue
+        assert step.token
+        value = frozenset({step.token.data})
+        progress = replace(
+            progress,
+            settled=progress.settled | (value if step.action == "settle" else frozenset()),
+            proven=progress.proven | (value if step.action == "prove" else frozenset()),
+            refused=progress.refused | (value if step.action == "refuse" else frozenset()),
+            delivered=(*progress.delivered, step.token) if step.action == "deliver" else progress.delivered,
+        )
+    assert sorted(done) == sorted(actions(first))
+
+
+def test_the_last_look_before_a_write_trusts_no_planner() -> None:
+    start = document(foreign(), ours(DAY, delivered=DAY))
+    with pytest.raises(PlanRefused, match="not make"):
+        check_step(start, start.without(foreign().data))
+    with pytest.raises(PlanRefused, match="not make"):
+        check_step(start, start.changing(foreign().data, name="x", enabled=True))
+    only = document(ours(DAY, delivered=DAY))
+    with pytest.raises(PlanRefused, match="no enabled"):
+        check_step(only, only.without(only.tokens[0].data))
+    full = document(*map(foreign, range(20)))
+    with pytest.raises(PlanRefused, match="20"):
+        check_step(full, full.adding(mint(NOW)))
