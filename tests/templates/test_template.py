@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from templates.cloudformation import Stack, allowed
-from templates.conftest import Transform
 
 from artifacts.deployables import ARCHITECTURES, DEFAULT_ARCHITECTURE, DEFAULT_PYTHON, for_sam
+from lifecycle.arguments import duration
 from mcp_faas.auth.profiles import PROFILES
+from mcp_faas.rotation import Policy
 from mcp_faas.settings import LOG_LEVELS, read_settings
 from mcp_faas.tokens import parse
+from templates.cloudformation import Stack, allowed
+from templates.conftest import Transform
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -92,7 +94,7 @@ def test_bearer_function_is_reached_through_its_api_alone(template: dict[str, An
     stack = Stack(template, **parameters)
     assert not stack.of_type("AWS::Lambda::Url")
     assert permissions(stack) == {
-        API_ONLY: {"SourceArn": f"{API_ARN}/$default/*"},
+        API_ONLY: {"SourceArn": f"{API_ARN}/*"},
         ("AwsAuthorizer", "lambda:InvokeFunction", "apigateway.amazonaws.com"): {
             "SourceArn": f"{API_ARN}/authorizers/{{ApiAuthorizer}}"
         },
@@ -103,7 +105,7 @@ def test_bearer_function_is_reached_through_its_api_alone(template: dict[str, An
 def test_jwt_api_function_is_reached_through_its_api_alone(template: dict[str, Any]) -> None:
     stack = Stack(template, **JWT_API)
     assert not stack.of_type("AWS::Lambda::Url")
-    assert permissions(stack) == {API_ONLY: {"SourceArn": f"{API_ARN}/$default/*"}}
+    assert permissions(stack) == {API_ONLY: {"SourceArn": f"{API_ARN}/*"}}
 
 
 def test_function_url_has_both_permissions_like_sam_s_own(
@@ -428,6 +430,14 @@ def test_choices_are_the_ones_that_the_code_has(template: dict[str, Any]) -> Non
     for door in choices("Door"):
         issuer = {"JwtIssuer": ISSUER["JwtIssuer"]} if door == "jwt" else {}
         read_settings(environment_of(Stack(template, Door=door, **issuer), "McpServer"))
+
+
+def test_rotation_begins_with_the_defaults_of_the_command_line(template: dict[str, Any]) -> None:
+    policy = Policy(
+        max_age=duration(template["Parameters"]["TokenMaxAge"]["Default"]),
+        overlap=duration(template["Parameters"]["TokenOverlap"]["Default"]),
+    )
+    assert policy == Policy()
 
 
 @pytest.mark.parametrize("profile", PROFILES)

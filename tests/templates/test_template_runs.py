@@ -8,21 +8,25 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+import boto3
 import httpx2
 import pytest
-from templates.cloudformation import PSEUDO, Stack
 
 from edges.aws import AwsEdge
+from edges.aws_function import LambdaFunction
+from edges.aws_instance import Function
 from edges.secretsmanager import SecretsManager
 from edges.serving import running
-from mcp_faas.tokens import TokenDocument, mint
+from mcp_faas.tokens import TokenDocument, mint, parse
+from templates.cloudformation import PSEUDO, Stack
 
 ROOT = Path(__file__).resolve().parents[2]
 FUNCTIONS = ROOT / "functions"
@@ -35,13 +39,30 @@ PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
 HEADERS = {"accept": "application/json, text/event-stream", "mcp-protocol-version": "2025-11-25"}
 
 
+class Secrets(SecretsManager):
+    """The stand-in for Secrets Manager, which calls the rotation function of the template for each step."""
+
+    def __init__(self) -> None:
+        super().__init__(rotate=self._call)
+        self.rotation: LambdaFunction | None = None
+
+    async def _call(self, event: dict[str, str]) -> bytes:
+        assert self.rotation is not None
+        return await self.rotation.invoke(event)
+
+    async def stop(self) -> None:
+        await super().stop()
+        if self.rotation is not None:
+            await self.rotation.stop()
+
+
 @dataclass(frozen=True)
 class Deployed:
-    """A stack on this machine: a client of its front door, and the address of its Secrets Manager."""
+    """A stack on this machine: a client of its front door, and its Secrets Manager."""
 
     stack: Stack
     client: httpx2.Client
-    endpoint_url: str
+    secrets: Secrets
 
 
 @contextmanager
@@ -50,28 +71,29 @@ def deployed(template: dict[str, Any], *, document: str | None = None, **paramet
     stack = Stack(template, **parameters, AllowedOrigins=ORIGIN)
     assert stack.refusals() == []
     lines: list[str] = []
-    with running(SecretsManager()) as secrets:
+    with running(Secrets()) as secrets:
         for secret in stack.of_type("AWS::SecretsManager::Secret").values():
             value = secret.get("SecretString") or generated(secret["GenerateSecretString"])
             text = document if document and secret["Name"].endswith("/tokens") else value
             secrets.region(REGION).create_secret(
                 {"Name": secret["Name"], "SecretString": text, "ClientRequestToken": "0" * 32}
             )
+        if "AwsRotation" in stack.active:
+            secrets.rotation = rotation(stack, secrets.url, lines.append)
         edge = AwsEdge(log=lines.append, port=0, python=sys.executable, region=REGION, **described(stack, secrets.url))
         with (
             running(edge),
             httpx2.Client(base_url=f"http://127.0.0.1:{edge.port}", timeout=60, trust_env=False) as client,
         ):
             client.headers.update(HEADERS)
-            yield Deployed(stack, client, secrets.url)
+            yield Deployed(stack, client, secrets)
     assert not [line for line in lines if TOKEN.data in line or STRANGER.data in line]
 
 
 def described(stack: Stack, endpoint: str) -> dict[str, Any]:
     """What the template says, in the stand-in's words."""
     functions = stack.of_type("AWS::Lambda::Function")
-    beside = {"AWS_ENDPOINT_URL": endpoint, "PYTHONPATH": str(FUNCTIONS), "PYTHONDONTWRITEBYTECODE": "1"}
-    environments = {name: {**made["Environment"]["Variables"], **beside} for name, made in functions.items()}
+    environments = {name: environment(made, endpoint) for name, made in functions.items()}
     said: dict[str, Any] = {
         "kind": "function-url" if stack.of_type("AWS::Lambda::Url") else "http-api",
         "code": FUNCTIONS / "mcp_server",
@@ -90,16 +112,32 @@ def described(stack: Stack, endpoint: str) -> dict[str, Any]:
     return said
 
 
+def rotation(stack: Stack, endpoint: str, log: Callable[[str], None]) -> LambdaFunction:
+    made = stack.of_type("AWS::Lambda::Function")["AwsRotation"]
+    code = FUNCTIONS / "token_guard"
+    seconds = float(made["Timeout"])
+    described = Function(
+        "AwsRotation", made["Handler"], code, environment(made, endpoint), sys.executable, seconds, region=REGION
+    )
+    return LambdaFunction(described, max_instances=1, log=log)
+
+
+def environment(function: dict[str, Any], endpoint: str) -> dict[str, str]:
+    """What the template gives a function, and what stands for the places of its code and of the service here."""
+    beside = {"AWS_ENDPOINT_URL": endpoint, "PYTHONPATH": str(FUNCTIONS), "PYTHONDONTWRITEBYTECODE": "1"}
+    return {**function["Environment"]["Variables"], **beside}
+
+
 def type_in(made: Deployed, home: Path, *names: str) -> None:
     """Run outputs of the stack as the person would who deployed it; each must end well."""
-    variables = {"AWS_ENDPOINT_URL": made.endpoint_url, "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
-    environment = {**os.environ, **variables, "AWS_CONFIG_FILE": os.devnull, "HOME": str(home)}
+    variables = {"AWS_ENDPOINT_URL": made.secrets.url, "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+    surroundings = {**os.environ, **variables, "AWS_CONFIG_FILE": os.devnull, "HOME": str(home)}
     for name in names:
         command = made.stack.outputs[name]
         command = command.replace("{Api.ApiEndpoint}/", str(made.client.base_url.join("/")))
         command = command.replace("{McpServerUrl.FunctionUrl}", str(made.client.base_url.join("/")))
         shell = ["sh", "-c", command]  # which expands $HOME and opens the file after <
-        done = subprocess.run(shell, cwd=ROOT, env=environment, capture_output=True, text=True)
+        done = subprocess.run(shell, cwd=ROOT, env=surroundings, capture_output=True, text=True)
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
 
 
@@ -157,17 +195,41 @@ def test_before_the_first_rotation_nobody_gets_in(template: dict[str, Any]) -> N
         assert made.client.get("/healthz").status_code == 200
 
 
+def test_the_first_rotation_makes_a_token_that_gets_in(template: dict[str, Any]) -> None:
+    with deployed(template) as made:
+        [schedule] = made.stack.of_type("AWS::SecretsManager::RotationSchedule").values()
+        name = made.stack.resources["Tokens"]["Properties"]["Name"]
+        client = boto3.client(
+            "secretsmanager",
+            region_name=REGION,
+            endpoint_url=made.secrets.url,
+            aws_access_key_id="local",
+            aws_secret_access_key="local",
+        )
+        client.rotate_secret(
+            SecretId=name,
+            RotationLambdaARN="arn:aws:lambda:eu-west-1:123456789012:function:AwsRotation",
+            RotationRules=schedule["RotationRules"],
+            RotateImmediately=schedule["RotateImmediatelyOnUpdate"],
+        )
+        deadline = time.monotonic() + 90
+        while not (tokens := parse(client.get_secret_value(SecretId=name)["SecretString"]).live()):
+            assert time.monotonic() < deadline, "no rotation has made a token"
+            time.sleep(0.2)
+        assert made.client.post("/mcp", json=PING, headers=with_token(tokens[0].data)).status_code == 200
+
+
 def test_the_outputs_fetch_a_token_and_prove_the_door(template: dict[str, Any], tmp_path: Path) -> None:
     with deployed(template) as made:
         variables = {
-            "AWS_ENDPOINT_URL": made.endpoint_url,
+            "AWS_ENDPOINT_URL": made.secrets.url,
             "AWS_ACCESS_KEY_ID": "local",
             "AWS_SECRET_ACCESS_KEY": "local",
         }
-        environment = {**os.environ, **variables, "AWS_CONFIG_FILE": os.devnull, "HOME": str(tmp_path)}
+        surroundings = {**os.environ, **variables, "AWS_CONFIG_FILE": os.devnull, "HOME": str(tmp_path)}
         for name in ("FetchToken", "VerifyTokenDoor", "ListTokens", "Connect"):
             command = made.stack.outputs[name].replace("{Api.ApiEndpoint}", str(made.client.base_url))
-            done = subprocess.run(command, shell=True, cwd=ROOT, env=environment, capture_output=True, text=True)  # noqa: S602 - a person's shell expands $HOME and <
+            done = subprocess.run(command, shell=True, cwd=ROOT, env=surroundings, capture_output=True, text=True)  # noqa: S602 - a person's shell expands $HOME and <
             assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
         token = (tmp_path / ".mcp-token").read_text().strip()
         assert made.client.post("/mcp", json=PING, headers=with_token(token)).status_code == 200
