@@ -56,10 +56,10 @@ class Generations:
         """Since when the clients of this token have had a newer one; None while they have not."""
         if entry.marks.delivered:
             later = [other.marks.delivered for other in self.delivered if other.order > entry.order]
+        elif entry.marks.revoked:  # nobody was ever to have it
+            later = [entry.marks.revoked]
         else:  # nobody should have it, but a run may have been killed between delivering and saying so
             later = [other.marks.delivered for other in self.delivered if other.made > entry.made]
-            if not later:
-                later = [entry.marks.revoked]
         moments = [moment for moment in later if moment]
         if not moments:
             return None
