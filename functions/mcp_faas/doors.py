@@ -15,7 +15,7 @@ import anyio.to_thread
 
 from mcp_faas.auth.bearer import identify, token_of
 from mcp_faas.auth.errors import IssuerMismatch, KeysUnavailable, TokenUnknown
-from mcp_faas.auth.jwt import Policy, parse, verify
+from mcp_faas.auth.jwt import Policy, check_header, parse, verify
 from mcp_faas.auth.keys import KeySetMalformed
 from mcp_faas.auth.principal import Principal
 from mcp_faas.call import Call
@@ -88,6 +88,7 @@ class JwtDoor:
         if chosen is None:
             raise IssuerMismatch("iss is not a configured issuer")
         policy, source = chosen
+        check_header(token, policy)
         if not policy.audiences:
             # Without MCP_JWT_AUDIENCE a token must be for this very endpoint (RFC 8707 §2).
             policy = replace(policy, audiences=frozenset({call.public_url} if call.public_url else ()))

@@ -101,18 +101,34 @@ def parse(token: str) -> Unverified:
     return Unverified(_json_object(header), _json_object(claims), token[: token.rindex(".")].encode("ascii"), signature)
 
 
+def check_header(token: Unverified, policy: Policy) -> None:
+    """What can be judged without a key, so that a token that is none of ours costs no fetch of keys.
+
+    Raises `AlgorithmRefused`, `HeaderRefused` or `TypeMismatch`.
+    """
+    header = token.header
+    if token.algorithm not in policy.algorithms:
+        raise AlgorithmRefused("alg is not in MCP_JWT_ALGORITHMS")
+    for name in ("crit", "b64", "zip"):
+        if name in header:
+            raise HeaderRefused(f"{name} is not supported")
+    content = header.get("cty")
+    if content is not None and (not isinstance(content, str) or content.lower().removeprefix("application/") == "jwt"):
+        raise HeaderRefused("cty says that another token is inside")
+    kind = header.get("typ", "")
+    if not isinstance(kind, str) or kind.lower().removeprefix("application/") not in policy.profile.types:
+        raise TypeMismatch("typ is not that of an access token")
+
+
 def verify(token: Unverified, keys: KeySet, policy: Policy, now: float) -> Principal:
     """The principal of a token that passes every check of `policy` at `now` (seconds since the epoch).
 
     Raises a `TokenRejected` that says which check failed. The signature comes before the claims (ASVS 5.0 9.1.1).
     """
     profile = policy.profile
-    algorithm = token.algorithm
-    if algorithm not in policy.algorithms:
-        raise AlgorithmRefused("alg is not in MCP_JWT_ALGORITHMS")
-    _check_header(token.header, profile)
-    key = keys.find(token.kid, algorithm)
-    _check_signature(algorithm, token.signing_input, key.public, token.signature)
+    check_header(token, policy)
+    key = keys.find(token.kid, token.algorithm)
+    _check_signature(token.algorithm, token.signing_input, key.public, token.signature)
     claims = token.claims
     if token.issuer != policy.issuer:
         raise IssuerMismatch("iss is not the configured issuer")
@@ -164,18 +180,6 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _no_constant(_: str) -> NoReturn:
     """NaN and Infinity are Python's, not JSON's."""
     raise ValueError
-
-
-def _check_header(header: Mapping[str, Any], profile: Profile) -> None:
-    for name in ("crit", "b64", "zip"):
-        if name in header:
-            raise HeaderRefused(f"{name} is not supported")
-    content = header.get("cty")
-    if content is not None and (not isinstance(content, str) or content.lower().removeprefix("application/") == "jwt"):
-        raise HeaderRefused("cty says that another token is inside")
-    kind = header.get("typ", "")
-    if not isinstance(kind, str) or kind.lower().removeprefix("application/") not in profile.types:
-        raise TypeMismatch("typ is not that of an access token")
 
 
 def _check_signature(algorithm: str, signing_input: bytes, key: Any, signature: bytes) -> None:

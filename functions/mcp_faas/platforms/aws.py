@@ -36,46 +36,49 @@ def handler_for(instance: Instance, public_url: str | None) -> Callable[[Any, La
 
     def handler(event: Any, context: LambdaContext) -> Answer:
         try:
-            gateway, call, body = _read(event, context, public_url)
+            gateway, scope, body = _read(event, context, public_url)
         except ValueError as error:
             return _plain(400, str(error))
-        scope = dict(gateway.scope)
-        scope["path"] = scope["path"].removeprefix(_stage_prefix(event)) or "/"
-        # The SDK and the gate take nothing from these, and nobody later shall: they are what a caller says.
-        scope.update({"scheme": "https", "server": (event["requestContext"]["domainName"], 443), SCOPE_KEY: call})
-        del scope["aws.event"], scope["aws.context"]
         try:
             response = instance.answer(scope, body, context.get_remaining_time_in_millis() / 1000 - MARGIN_SECONDS)
         except CallCutOff:
             logger.error("the call was cut off before the function's timeout")  # noqa: TRY400 - no traceback to show
             response = rpc_error(body, *CUT_OFF)
-        if len(response["body"]) > ANSWER_MAX_BYTES:
-            response = rpc_error(body, *TOO_LARGE)
-        return gateway(response)
+        answer: Answer = gateway(response)
+        if len(response["body"]) > ANSWER_MAX_BYTES // 2 and len(json.dumps(answer)) > ANSWER_MAX_BYTES:
+            answer = gateway(rpc_error(body, *TOO_LARGE))
+        return answer
 
     return handler
 
 
-def _read(event: Any, context: LambdaContext, public_url: str | None) -> tuple[HTTPGateway, Call, bytes]:
-    """Take an event apart. Raises ValueError, with a sentence for the caller, when it is not of payload 2.0."""
+def _read(event: Any, context: LambdaContext, public_url: str | None) -> tuple[HTTPGateway, dict[str, Any], bytes]:
+    """Take an event apart: who answers it, the ASGI scope, the body.
+
+    Raises ValueError, with a sentence for the caller, when it is not of payload format 2.0.
+    """
     try:
-        request, headers = event["requestContext"], event["headers"]
-        host = request["domainName"]
-        shape = (request["http"]["method"], request["http"]["path"], request["http"]["sourceIp"], host)
-        shape += (event.get("rawQueryString", ""), *headers, *headers.values(), *event.get("cookies", ()))
-        if event["version"] != "2.0" or not all(isinstance(text, str) for text in shape):
-            raise TypeError
-        gateway = HTTPGateway(event, context, _CONFIG)
-    except (KeyError, TypeError, AttributeError):
+        request, host = event["requestContext"], event["requestContext"]["domainName"]
+        # All of them, as they came: two spellings of one name are two headers, and not for mangum to choose from.
+        headers = [(name.lower().encode(), value.encode()) for name, value in event["headers"].items()]
+        cookies = "; ".join(event.get("cookies") or ())
+        if event["version"] != "2.0" or not _HOST.fullmatch(host):
+            raise ValueError
+        # Mangum would build scheme and server from Host and X-Forwarded-*, which are what a caller says.
+        gateway = HTTPGateway({**event, "headers": {"host": host, "x-forwarded-port": "443"}}, context, _CONFIG)
+        scope = dict(gateway.scope)
+        prefix = _stage_prefix(event)
+    except (KeyError, TypeError, AttributeError, ValueError):
         raise ValueError("This function takes events of a Function URL or an HTTP API, payload format 2.0.") from None
-    if not _HOST.fullmatch(host):
-        raise ValueError("The event's domainName is not a host name.")
-    call = Call(
+    scope["path"] = scope["path"].removeprefix(prefix) or "/"
+    scope["headers"] = [*headers, (b"cookie", cookies.encode())] if cookies else headers
+    scope[SCOPE_KEY] = Call(
         request_id=context.aws_request_id,
-        public_url=public_url or f"https://{host}{_stage_prefix(event)}/mcp",
+        public_url=public_url or f"https://{host}{prefix}/mcp",
         gateway=_principal(request.get("authorizer")),
     )
-    return gateway, call, _body(event)
+    del scope["aws.event"], scope["aws.context"]  # nobody behind this line shall see the caller's headers again
+    return gateway, scope, _body(event)
 
 
 def _stage_prefix(event: Any) -> str:

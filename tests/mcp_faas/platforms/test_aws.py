@@ -1,0 +1,176 @@
+"""Lambda's handler: the vendor's events in, answers out, around the real app; and events that nobody should send."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import json
+import types
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from mcp.server.mcpserver import MCPServer
+
+from mcp_faas import server as server_module
+from mcp_faas.platforms.aws import ANSWER_MAX_BYTES, handler_for
+from mcp_faas.platforms.instance import Instance
+from mcp_faas.server import build_app
+from mcp_faas.settings import read_settings
+from support import mcp
+from support.jwts import ISSUER, jwk, key_set, rsa_key
+
+HOST = "abcdefgh.execute-api.eu-west-1.amazonaws.com"
+Handler = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def make(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Handler]]:
+    """A handler for these settings and a server of the test's own."""
+    server = MCPServer("probe")
+    made: list[Instance] = []
+
+    @server.tool()
+    def size(characters: int) -> str:
+        return '"' * characters
+
+    @server.tool()
+    async def who() -> str | None:
+        from mcp.server.auth.middleware.auth_context import get_access_token
+
+        access = get_access_token()
+        return access.subject if access else None
+
+    monkeypatch.setattr(server_module, "load_server", lambda _: (server, server_module.Scopes()))
+
+    def maker(public_url: str | None = None, **environ: str) -> Handler:
+        instance = Instance(build_app(read_settings({"MCP_DOOR": "platform", **environ}), streaming=False))
+        made.append(instance)
+        handler = handler_for(instance, public_url)
+        return lambda event, milliseconds=9000: handler(event, context(milliseconds))
+
+    yield maker
+    for instance in made:
+        instance.stop()
+
+
+def context(milliseconds: int) -> Any:
+    return types.SimpleNamespace(aws_request_id="aws-1", get_remaining_time_in_millis=lambda: milliseconds)
+
+
+def event(
+    body: bytes = b"", *, method: str = "POST", path: str = "/mcp", stage: str = "$default", **headers: str
+) -> dict[str, Any]:
+    http = {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1", "userAgent": "test"}
+    return {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": "",
+        "headers": {**mcp.headers("tools/call"), "host": HOST, "x-forwarded-proto": "https", **headers},
+        "requestContext": {"domainName": HOST, "stage": stage, "requestId": "gw-1", "http": http},
+        "body": body.decode(),
+        "isBase64Encoded": False,
+    }
+
+
+def call(tool: str, arguments: dict[str, Any] | None = None) -> bytes:
+    return mcp.message("tools/call", mcp.call(tool, arguments), identity="id-1")
+
+
+def test_base64_body_is_the_same_request(make: Callable[..., Handler]) -> None:
+    sent = event()
+    sent["body"], sent["isBase64Encoded"] = base64.b64encode(call("who")).decode(), True
+    assert make()(sent)["statusCode"] == 200
+
+
+def test_identity_of_the_authorizer_reaches_the_tool(make: Callable[..., Handler]) -> None:
+    sent = event(call("who"))
+    sent["requestContext"]["authorizer"] = {"lambda": {"tokenName": "printer"}}
+    assert json.loads(make()(sent)["body"])["result"]["structuredContent"] == {"result": "printer"}
+
+
+WRONG: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "nothing": lambda _: None,
+    "a list": lambda _: [],
+    "text": lambda _: "event",
+    "an empty object": lambda _: {},
+    "payload 1.0": lambda sent: {**sent, "version": "1.0"},
+    "no version": lambda sent: {name: value for name, value in sent.items() if name != "version"},
+    "no context": lambda sent: {**sent, "requestContext": None},
+    "no headers": lambda sent: {**sent, "headers": None},
+    "a header that is a list": lambda sent: {**sent, "headers": {"a": ["b"]}},
+    "a lone surrogate in a header": lambda sent: {**sent, "headers": {"a": "\ud800"}},
+    "a host with a path": lambda sent: {**sent, "requestContext": {**sent["requestContext"], "domainName": "a/b"}},
+    "a host that is a number": lambda sent: {**sent, "requestContext": {**sent["requestContext"], "domainName": 1}},
+    "cookies that are text": lambda sent: {**sent, "cookies": [1]},
+    "a body that is a list": lambda sent: {**sent, "body": [1]},
+    "invalid base64": lambda sent: {**sent, "body": "!", "isBase64Encoded": True},
+    "a lone surrogate in the body": lambda sent: {**sent, "body": "\ud800"},
+    "a query that is a number": lambda sent: {**sent, "rawQueryString": 1},
+    "a load balancer's event": lambda sent: {
+        "requestContext": {"elb": {"targetGroupArn": "x"}},
+        "httpMethod": "POST",
+        "path": "/mcp",
+        "headers": sent["headers"],
+        "body": sent["body"],
+    },
+}
+
+
+@pytest.mark.parametrize("change", WRONG.values(), ids=WRONG)
+def test_event_of_another_shape_is_the_callers_error(make: Callable[..., Handler], change: Any) -> None:
+    answer = make()(change(copy.deepcopy(event(call("who")))))
+    assert answer["statusCode"] == 400
+    assert "Traceback" not in json.dumps(answer)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"host": "[::1]:443:9"},
+        {"host": "evil.example"},
+        {"x-forwarded-port": "abc"},
+        {"x-forwarded-proto": "gopher"},
+        {"x-forwarded-host": "evil.example"},
+        {"forwarded": "host=evil.example"},
+        {"transfer-encoding": "chunked"},
+        {"content-length": "99999999999999999999999"},
+    ],
+    ids=str,
+)
+def test_header_that_a_caller_can_set_changes_nothing(make: Callable[..., Handler], headers: dict[str, str]) -> None:
+    jwt = {"MCP_DOOR": "jwt", "MCP_JWT_ISSUER": ISSUER, "MCP_JWT_JWKS": key_set(jwk(rsa_key())).decode()}
+    answer = make(**jwt)(event(method="GET", path="/.well-known/oauth-protected-resource", **headers))
+    assert json.loads(answer["body"])["resource"] == f"https://{HOST}/mcp"
+
+
+def test_two_spellings_of_authorization_are_two_headers(make: Callable[..., Handler]) -> None:
+    jwt = {"MCP_DOOR": "jwt", "MCP_JWT_ISSUER": ISSUER, "MCP_JWT_JWKS": key_set(jwk(rsa_key())).decode()}
+    answer = make(**jwt)(event(call("who"), authorization="Bearer a", Authorization="Bearer b"))
+    assert answer["statusCode"] == 400
+
+
+def test_named_stage_is_part_of_the_public_url_and_not_of_the_path(make: Callable[..., Handler]) -> None:
+    jwt = {"MCP_DOOR": "jwt", "MCP_JWT_ISSUER": ISSUER, "MCP_JWT_JWKS": key_set(jwk(rsa_key())).decode()}
+    handler = make(**jwt)
+    refused = handler(event(call("who"), path="/prod/mcp", stage="prod"))
+    assert refused["statusCode"] == 401
+    well_known = f"https://{HOST}/.well-known/oauth-protected-resource/prod/mcp"
+    assert f'resource_metadata="{well_known}"' in refused["headers"]["www-authenticate"]
+    told = handler(event(method="GET", path="/prod/.well-known/oauth-protected-resource", stage="prod"))
+    assert json.loads(told["body"])["resource"] == f"https://{HOST}/prod/mcp"
+
+
+@pytest.mark.parametrize("characters", [ANSWER_MAX_BYTES, ANSWER_MAX_BYTES * 6 // 10])
+def test_result_that_lambda_could_not_return_is_said_so(make: Callable[..., Handler], characters: int) -> None:
+    answer = make()(event(call("size", {"characters": characters})))
+    assert answer["statusCode"] == 200
+    told = json.loads(answer["body"])
+    assert told["id"] == "id-1"
+    assert "larger than this function can return" in told["error"]["message"]
+
+
+def test_result_below_the_limit_is_returned(make: Callable[..., Handler]) -> None:
+    answer = make()(event(call("size", {"characters": 300_000})))
+    assert len(json.loads(answer["body"])["result"]["structuredContent"]["result"]) == 300_000
