@@ -6,6 +6,7 @@ An instance takes one invocation at a time, as Lambda's do. A timeout kills it.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import time
@@ -77,7 +78,7 @@ class Function:
 
 
 class InitFailed(Exception):
-    """The function did not start. The text is the last line that it said."""
+    """The function did not start. The text is its own word on why, else the last line that it said."""
 
 
 class InvocationFailed(Exception):
@@ -110,7 +111,7 @@ class Instance:
     def __init__(self, function: Function, log: Log) -> None:
         self._function = function
         self._log = log
-        self._last_line = ""
+        self._last_line = self._init_error = ""
         self._listener = Listener(self._answer, body_limit_bytes=RESPONSE_LIMIT_BYTES)
         self._asked = asyncio.Event()
         self._work: asyncio.Queue[_Invocation] = asyncio.Queue(1)
@@ -144,7 +145,9 @@ class Instance:
             if not self._asked.is_set():
                 await self.stop()
         if not self._asked.is_set():
-            raise InitFailed(self._last_line or f"{function.handler} did not load within {allowed:.0f} s")
+            raise InitFailed(
+                self._init_error or self._last_line or f"{function.handler} did not load within {allowed:.0f} s"
+            )
 
     async def invoke(self, event: bytes) -> bytes:
         """The function's result as JSON; InvocationFailed when there is none."""
@@ -192,7 +195,8 @@ class Instance:
             self._asked.set()
             return self._handed_out(await self._work.get())
         if request.method == "POST" and request.path == "/2018-06-01/runtime/init/error":
-            return Answer(202)  # its last line, which the process prints too, is what InitFailed says
+            self._init_error = _message_of(request.body)
+            return Answer(202)
         match = INVOCATION.fullmatch(request.path)
         current = self._current
         if request.method != "POST" or match is None:
@@ -217,3 +221,12 @@ class Instance:
             ("lambda-runtime-invoked-function-arn", self._function.arn),
         )
         return Answer(200, headers, invocation.event)
+
+
+def _message_of(report: bytes) -> str:
+    """What a runtime client says of an error; empty when it says nothing of the kind."""
+    try:
+        error: object = json.loads(report)
+    except ValueError:
+        return ""
+    return str(error.get("errorMessage") or "") if isinstance(error, dict) else ""

@@ -9,7 +9,8 @@ from typing import Any
 
 import httpx2
 import pytest
-from tests.scripts.aws_caller import FUNCTION, Caller, serving
+
+from aws.callers import FUNCTION, Caller, serving
 
 GOOD, OTHER, BAD = "Bearer good-one", "Bearer good-two", "Bearer bad-one"
 

@@ -18,8 +18,8 @@ from typing import Any
 import boto3
 import httpx2
 import pytest
-from tests.scripts.aws_caller import FUNCTION, Caller, serving
 
+from aws.callers import FUNCTION, Caller, serving
 from edges.aws import AwsEdge
 from edges.aws_events import Platform
 from edges.aws_instance import InitFailed

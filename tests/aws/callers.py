@@ -13,7 +13,7 @@ import httpx2
 from edges.aws import AwsEdge
 from edges.serving import running
 
-FUNCTION = Path(__file__).with_name("aws_function")
+FUNCTION = Path(__file__).parents[1] / "scripts/aws_function"
 
 
 class Caller:
