@@ -12,6 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 from mcp.server.mcpserver import Context, MCPServer
+from mcp_types import InputRequiredResult
 
 from mcp_faas import server as server_module
 from mcp_faas.auth.principal import Principal
@@ -611,3 +612,55 @@ async def test_scope_of_a_tool_is_asked_on_the_legacy_transport_too() -> None:
     async with client({**JWT, "MCP_SSE": "on"}) as http:
         answer = await http.post("/messages/?session_id=" + "0" * 32, content=asked, headers=sent)
     assert answer.status_code == 403
+
+
+# State between instances
+
+
+def asking_server() -> MCPServer[Any]:
+    """A server as anybody writes one, whose tool asks a question first and keeps state in the client's hands."""
+    asking = MCPServer("asking")
+
+    @asking.tool()
+    async def ask(ctx: Context) -> str | InputRequiredResult:  # type: ignore[type-arg]  # the plain form users write
+        if ctx.request_state is None:
+            return InputRequiredResult(request_state="the secret plan")
+        return f"resumed: {ctx.request_state}"
+
+    return asking
+
+
+async def resume(first: dict[str, str], second: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> httpx2.Response:
+    """Ask on one instance, and answer on another that has other settings."""
+    monkeypatch.setattr(server_module, "load_server", lambda _: (asking_server(), server_module.Scopes()))
+    async with client({"MCP_DOOR": "platform", **first}) as http:
+        asked = (await post(http, "tools/call", mcp.call("ask"), era=mcp.MODERN)).json()["result"]
+    assert asked["resultType"] == "input_required"
+    assert "secret plan" not in asked["requestState"]
+    async with client({"MCP_DOOR": "platform", **second}) as http:
+        again = {**mcp.call("ask"), "requestState": asked["requestState"]}
+        return await post(http, "tools/call", again, era=mcp.MODERN)
+
+
+@pytest.mark.anyio
+async def test_state_survives_another_instance_with_the_same_key(tmp_path: Any, monkeypatch: Any) -> None:
+    (tmp_path / "key").write_text("k" * 32 + "\n")
+    environ = {"MCP_REQUEST_STATE_KEY": f"file:{tmp_path / 'key'}"}
+    answer = await resume(environ, environ, monkeypatch)
+    assert answer.json()["result"]["content"][0]["text"] == "resumed: the secret plan"
+
+
+@pytest.mark.anyio
+async def test_state_key_can_be_rotated(tmp_path: Any, monkeypatch: Any) -> None:
+    (tmp_path / "old").write_text("k" * 32 + "\n")
+    (tmp_path / "new").write_text("n" * 32 + "\n" + "k" * 32 + "\n")
+    old, new = ({"MCP_REQUEST_STATE_KEY": f"file:{tmp_path / name}"} for name in ("old", "new"))
+    assert (await resume(old, new, monkeypatch)).status_code == 200
+
+
+@pytest.mark.anyio
+async def test_state_of_another_key_is_refused(tmp_path: Any, monkeypatch: Any) -> None:
+    (tmp_path / "one").write_text("k" * 32)
+    (tmp_path / "other").write_text("o" * 32)
+    one, other = ({"MCP_REQUEST_STATE_KEY": f"file:{tmp_path / name}"} for name in ("one", "other"))
+    assert (await resume(one, other, monkeypatch)).status_code == 400
