@@ -14,7 +14,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from importlib.metadata import packages_distributions
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
@@ -393,7 +393,11 @@ def test_it_needs_nothing_but_the_packages_of_make_run() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=True)
     lock = (ROOT / "requirements/run.txt").read_text()
     locked = {name.lower().replace("_", "-") for name in re.findall(r"^([A-Za-z0-9_.-]+)==", lock, re.MULTILINE)}
-    distributions = packages_distributions()
-    used = {name.lower().replace("_", "-") for module in done.stdout.split() for name in distributions.get(module, [])}
+    modules = set(done.stdout.split())
+    used = {
+        distribution.metadata["Name"].lower().replace("_", "-")
+        for distribution in distributions()
+        if modules & {Path(file.parts[0]).stem for file in distribution.files or ()}
+    }
     assert "uvicorn" in used
     assert used - locked <= {"setuptools", "pip"}  # which come with the interpreter
