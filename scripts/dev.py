@@ -127,7 +127,14 @@ async def serve(place: Place) -> None:
 
 def relay(cloud: str) -> Log:
     """Where a function's lines go: to stderr, recognisable."""
-    return lambda line: print(f"{cloud} | {line}", file=sys.stderr, flush=True)
+
+    def log(line: str) -> None:
+        try:
+            print(f"{cloud} | {line}", file=sys.stderr, flush=True)
+        except BrokenPipeError:  # whoever watched has gone, as when a terminal hangs up
+            signal.raise_signal(signal.SIGHUP)
+
+    return log
 
 
 async def follow_changes(edge: FcEdge | AwsEdge) -> None:

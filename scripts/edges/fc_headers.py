@@ -16,6 +16,11 @@ NOT_FROM_CLIENTS = {b"connection", b"keep-alive"}  # and x-fc-* (docs)
 # And x-fc-* (docs). content-length is the platform's as well; the function's is right, or its HTTP server has failed.
 NOT_FROM_FUNCTIONS = {b"connection", b"date", b"keep-alive", b"server", b"upgrade"}
 HOP_BY_HOP = {b"transfer-encoding", b"expect", b"te", b"trailer", b"upgrade", b"proxy-connection"}  # RFC 9110 §7.6.1
+ROLE_CREDENTIALS = {
+    "x-fc-access-key-id": "STS.local-key-id",
+    "x-fc-access-key-secret": "local-key-secret",
+    "x-fc-security-token": "local-security-token",
+}
 EXPOSED = b"Date,x-fc-request-id,x-fc-error-type,x-fc-code-checksum,x-fc-invocation-duration,x-fc-max-memory-usage"
 
 
@@ -51,6 +56,8 @@ def to_function(headers: Headers, function: Function, unproven: Unproven, reques
         "x-fc-qualifier": "LATEST",
         "x-fc-control-path": "/http-invoke",
     }
+    if unproven.sends_credentials:
+        added |= ROLE_CREDENTIALS
     return [*kept, *((name.encode(), value.encode()) for name, value in added.items())]
 
 

@@ -37,6 +37,8 @@ class Unproven:
     refusal_body: Literal["json", "text"] = "json"
     forward_authorization: bool = True
     """Does the function see the header that the gateway has checked?"""
+    sends_credentials: bool = False
+    """Does the function see the keys of its role in headers, as on runtimes before debian11?"""
     rewrite_host: bool = False
     """Does the function see the platform's name for it in `Host`, not the client's?"""
     any_case_scheme: bool = False

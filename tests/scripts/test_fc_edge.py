@@ -16,6 +16,7 @@ import httpx2
 import pytest
 
 from edges.fc import FcEdge
+from edges.fc_headers import ROLE_CREDENTIALS
 from edges.fc_state import Refused, Unproven
 from edges.processes import ChildFailed
 from edges.serving import running
@@ -389,6 +390,26 @@ def test_authorization_reaches_the_function_or_not(forwarded: bool) -> None:
     with serving(BEARER, unproven=Unproven(forward_authorization=forwarded)) as caller:
         headers = dict(caller.echo(headers=authorization())["headers"])
     assert headers.get("authorization") == (f"Bearer {TOKEN}" if forwarded else None)
+
+
+@pytest.mark.parametrize("sent", [True, False])
+def test_the_roles_keys_reach_the_function_or_not(sent: bool) -> None:
+    with serving(unproven=Unproven(sends_credentials=sent)) as caller:
+        headers = dict(caller.echo()["headers"])
+    assert headers.get("x-fc-security-token") == ("local-security-token" if sent else None)
+
+
+def test_the_deployed_function_shows_no_key_and_no_token() -> None:
+    everything = Unproven(sends_credentials=True, forward_authorization=True)
+    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "whoami", "arguments": {}}}
+    accept = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2025-11-25"}
+    environment = {"MCP_DOOR": "platform", "MCP_LOG_LEVEL": "DEBUG"}
+    with serving(BEARER, code=FUNCTIONS, unproven=everything, environment=environment) as caller:
+        answer = caller("/mcp", "POST", json=call, headers={**accept, **authorization()})
+    assert answer.status_code == 200
+    said = answer.text + str(answer.headers) + "".join(caller.lines.queue)
+    assert "tools/call" in said
+    assert not [secret for secret in (TOKEN, *ROLE_CREDENTIALS.values()) if secret in said]
 
 
 @pytest.mark.parametrize("rewritten", [True, False])
