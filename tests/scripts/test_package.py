@@ -16,13 +16,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.projects import ROOT, copy_project, package
 
 import package as builder
 from artifacts import archive, interpreters, natives, wheels
 from artifacts.deployables import ARTIFACTS, Target
 from artifacts.errors import BuildError
 from artifacts.locks import pins_for
+from support.projects import ROOT, copy_project, package
 
 pytestmark = [pytest.mark.artifact, pytest.mark.timeout(900)]
 
