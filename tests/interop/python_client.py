@@ -6,20 +6,20 @@ The job's `command`, if it has one, is a bridge to start and to speak to over it
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
-import os
-import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import anyio
 import httpx2
 from mcp.client import Client, Transport
 from mcp.client.sse import sse_client
-from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
-from mcp.types import CallToolResult, TextContent
+from mcp.shared.message import SessionMessage
+from mcp.types import CallToolResult, TextContent, jsonrpc_message_adapter
 
 
 def first_text(result: CallToolResult) -> str:
@@ -27,10 +27,44 @@ def first_text(result: CallToolResult) -> str:
     return first.text if isinstance(first, TextContent) else "an empty result"
 
 
+@contextlib.asynccontextmanager
+async def bridge(command: list[str], log: Path) -> AsyncIterator[tuple[Any, Any]]:
+    """A bridge's stdin and stdout as a transport. Unlike the SDK's own it leaves the bridge in our process group, so
+    that whoever has to end us ends it too.
+    """
+    to_session, session_reads = anyio.create_memory_object_stream[SessionMessage | Exception](1)
+    session_writes, from_session = anyio.create_memory_object_stream[SessionMessage](1)
+    pipe = asyncio.subprocess.PIPE
+    with log.open("wb") as errors:
+        process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=errors)
+
+    async def read(lines: asyncio.StreamReader) -> None:
+        async with to_session:
+            while line := await lines.readline():
+                await to_session.send(SessionMessage(jsonrpc_message_adapter.validate_json(line, by_name=False)))
+
+    async def write(lines: asyncio.StreamWriter) -> None:
+        async for sent in from_session:
+            lines.write(sent.message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n")
+            with contextlib.suppress(OSError):  # it has ended, which the reader tells the session
+                await lines.drain()
+
+    if process.stdin is None or process.stdout is None:
+        raise RuntimeError("the pipes asked for above are not there")
+    tasks = [asyncio.create_task(read(process.stdout)), asyncio.create_task(write(process.stdin))]
+    try:
+        yield session_reads, session_writes
+    finally:
+        for task in tasks:
+            task.cancel()
+        if process.returncode is None:
+            process.kill()
+        await asyncio.gather(process.wait(), *tasks, return_exceptions=True)
+
+
 def transport_of(job: dict[str, Any], http_client: httpx2.AsyncClient) -> Transport:
     if command := job.get("command"):
-        bridge = StdioServerParameters(command=command[0], args=command[1:], env=dict(os.environ))
-        return stdio_client(bridge, errlog=Path(job["log"]).open("w"))
+        return bridge(command, Path(job["log"]))
     if job["transport"] == "sse":
         return sse_client(job["url"], headers=dict(http_client.headers))
     return streamable_http_client(job["url"], http_client=http_client)
@@ -60,17 +94,10 @@ def said(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-async def stoppable(work: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:
-    """Let SIGTERM end the work as an error would, so that the bridge it started ends too."""
-    task = asyncio.ensure_future(work)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    return await task
-
-
 def main() -> None:
     job = json.loads(Path(sys.argv[1]).read_text())
     try:
-        result = asyncio.run(stoppable(outcome(job)))
+        result = asyncio.run(outcome(job))
     except Exception as error:  # noqa: BLE001 # a client that was not let in is a result, not a failure of this script
         result = {"error": said(error)}
     Path(job["result"]).write_text(json.dumps(result))

@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.interop.conformance import Checks, Expected, differences, read_checks, recorded
+
+from clients.conformance import Checks, Expected, differences, read_checks, recorded
 
 EXPECTED = Expected(passed=10, failing=frozenset({"progress:sent", "tasks"}))
 SEEN = Checks(passed=10, failed=frozenset({"progress:sent", "tasks:created", "tasks:listed"}))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from tests.interop.clients import ANSWERS, TOOL, Outcome, Visit
-from tests.interop.header_proxy import Exchange
+from clients.header_proxy import Exchange
+from clients.visits import ANSWERS, TOOL, Outcome, Visit
 
 MODERN = "2026-07-28"
 REFUSALS = (401, 403)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from edges.processes import Child
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+INTEROP = (
+    ROOT / "tests/interop"
+)  # what belongs to the clients themselves: their lock, their drivers, the suite's server
 # What a client must not find: another account's settings, this machine's proxies, the server's own configuration.
 KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS")
 
@@ -29,10 +32,10 @@ class Finished:
         return " ".join(line.strip() for line in self.lines[-4:]) or "without a word"
 
 
-def environment(home: Path, **more: str) -> dict[str, str]:
+def environment(home: Path, more: Mapping[str, str] | None = None) -> dict[str, str]:
     """A small environment: a home of its own, and no browser to open on the desktop of whoever runs this."""
     kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
-    return {**kept, "HOME": str(home), "BROWSER": "true", "NO_COLOR": "1", **more}
+    return {**kept, "HOME": str(home), "BROWSER": "true", "NO_COLOR": "1", **(more or {})}
 
 
 @contextlib.asynccontextmanager

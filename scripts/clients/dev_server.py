@@ -1,20 +1,20 @@
-"""Start `make run` for one cloud and door, with the proxy in front, and stop both. Knows nothing of clients."""
+"""Start `make run` for one cloud and door behind the proxy, from a copy of the sources. Knows nothing of clients."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 import sys
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from tests.interop.header_proxy import HeaderProxy
-from tests.interop.processes import ROOT, environment, running
+from clients.header_proxy import HeaderProxy
+from clients.processes import INTEROP, ROOT, environment, running
 
-from edges.processes import free_port
-
-DEV = ROOT / "scripts/dev.py"
+FIXTURES = INTEROP / "conformance_tools.py"
 START_SECONDS = 90.0
 
 
@@ -32,13 +32,12 @@ class DevServer:
 
 @contextlib.asynccontextmanager
 async def running_server(
-    cloud: str, door: str, home: Path, proxy: HeaderProxy, settings: Mapping[str, str]
+    cloud: str, door: str, sources: Path, home: Path, proxy: HeaderProxy, settings: Mapping[str, str]
 ) -> AsyncIterator[DevServer]:
     """The server behind its real door, ready to be called through the proxy; its output is kept in `home`."""
-    port = free_port()
     told: dict[str, str] = {}
     ready = asyncio.Event()
-    command = [sys.executable, str(DEV), "--cloud", cloud, "--door", door, "--port", str(port)]
+    command = [sys.executable, str(sources / "scripts/dev.py"), "--cloud", cloud, "--door", door, "--port", "0"]
     with log_of(home).open("a") as log:
 
         def heard(line: str) -> None:
@@ -50,15 +49,26 @@ async def running_server(
             if {"ready", "token"} <= told.keys():
                 ready.set()
 
-        async with running(command, environment(home, **settings), heard) as child:
+        async with running(command, environment(home, settings), heard) as child:
             waits = {asyncio.create_task(child.wait()), asyncio.create_task(ready.wait())}
             await asyncio.wait(waits, timeout=START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
             for task in waits:
                 task.cancel()
             if not ready.is_set():
                 raise NotReady(f"make run CLOUD={cloud} DOOR={door} did not get ready: {child.last_line}")
-            proxy.target_port = port
+            proxy.target_port = urlsplit(told["ready"]).port or 0
             yield DevServer(proxy.origin, read_token(told["token"]))
+
+
+def copied_sources(folder: Path) -> Path:
+    """What `make run` runs, out of reach of an editor: a change in the checkout would restart a server under test.
+
+    The conformance suite's server lies beside the user's own, where MCP_SERVER finds it on every cloud.
+    """
+    for name in ("functions", "scripts"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(FIXTURES, folder / "functions/mcp_server")
+    return folder
 
 
 def log_of(home: Path) -> Path:

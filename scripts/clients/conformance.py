@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
-from tests.interop.node import MODULES
-from tests.interop.processes import environment, finished
 
-RECORD = Path(__file__).with_name("conformance.yml")
+from clients.node import MODULES
+from clients.processes import INTEROP, environment, finished
+
+RECORD = INTEROP / "conformance.yml"
 SUITE = MODULES / "@modelcontextprotocol/conformance/dist/index.js"
 SUITE_SECONDS = 180.0
 RESULT_FOLDER = re.compile(r"server-(?P<scenario>.+)-\d{4}-\d{2}-\d{2}T")

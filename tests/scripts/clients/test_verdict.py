@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.interop.clients import Outcome, Visit, visits
-from tests.interop.header_proxy import Exchange
-from tests.interop.verdict import complaints_of_a_guest, complaints_of_a_stranger
+
+from clients.header_proxy import Exchange
+from clients.verdict import complaints_of_a_guest, complaints_of_a_stranger
+from clients.visits import Outcome, Visit, visits
 
 VISIT: Visit = next(visit for visit in visits("aws") if visit.modern)
 CALL = Exchange("POST", "/mcp", "2026-07-28", authorized=True, status=200)

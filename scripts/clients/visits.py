@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.interop.node import MODULES
-from tests.interop.processes import Finished, environment, finished
+from clients.node import MODULES
+from clients.processes import INTEROP, Finished, environment, finished
 
-HERE = Path(__file__).resolve().parent
 PATIENCE_SECONDS = 60.0  # for one client, start to end, on a busy machine
 SCOPED_PATIENCE_SECONDS = 4  # a client that answers a 403 with a login would wait for a person
 TOOL: dict[str, Any] = {"name": "add", "arguments": {"a": 2, "b": 3}}
@@ -57,10 +56,10 @@ class Visit:
     modern: bool  # 2026-07-28 is what must be seen on the wire
     drive: Callable[[Visit, Job], Awaitable[Outcome]]
     transport: str = "http"
-    token: str = "file or environment"  # where this client takes its token from
+    takes: str = "a file, or its caller"  # where this client gets its token from
 
 
-async def driven(job: Job, command: list[str], told: dict[str, Any], **more: str) -> Outcome:
+async def driven(job: Job, command: list[str], told: dict[str, Any]) -> Outcome:
     """Run one of the drivers beside this file: its job and its result are files."""
     result = job.home / "result.json"
     complete = {
@@ -73,7 +72,7 @@ async def driven(job: Job, command: list[str], told: dict[str, Any], **more: str
         **told,
     }
     path = job.write("job.json", json.dumps(complete))
-    done = await finished([*command, path], environment(job.home, **more), PATIENCE_SECONDS)
+    done = await finished([*command, path], environment(job.home), PATIENCE_SECONDS)
     if not result.exists():
         return Outcome(error=unfinished(done))
     return Outcome(**json.loads(result.read_text()))
@@ -87,13 +86,13 @@ def unfinished(done: Finished) -> str:
 
 async def python(visit: Visit, job: Job) -> Outcome:
     told = {"transport": visit.transport, "mode": visit.era}
-    return await driven(job, [sys.executable, str(HERE / "python_client.py")], told)
+    return await driven(job, [sys.executable, str(INTEROP / "python_client.py")], told)
 
 
 def typescript(generation: int, mode: object = None) -> Callable[[Visit, Job], Awaitable[Outcome]]:
     async def drive(visit: Visit, job: Job) -> Outcome:
         told = {"generation": generation, "transport": visit.transport} | ({"mode": mode} if mode else {})
-        return await driven(job, [job.node, str(HERE / "typescript_client.mjs")], told)
+        return await driven(job, [job.node, str(INTEROP / "typescript_client.mjs")], told)
 
     return drive
 
@@ -101,13 +100,14 @@ def typescript(generation: int, mode: object = None) -> Callable[[Visit, Job], A
 async def bridged(job: Job, command: list[str]) -> Outcome:
     """Speak to a bridge over stdio, with the Python client in the role of a desktop application."""
     told = {"command": command, "log": str(job.home / "bridge.log"), "mode": "legacy"}
-    outcome = await driven(job, [sys.executable, str(HERE / "python_client.py")], told)
+    outcome = await driven(job, [sys.executable, str(INTEROP / "python_client.py")], told)
     log = job.home / "bridge.log"
     if outcome.error is None or not log.exists():
         return outcome
     # The bridge's own words say more than the "connection closed" of who spoke to it.
-    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if "rror" in line]
-    return Outcome(error=lines[0] if lines else outcome.error)
+    lines = log.read_text(errors="replace").splitlines()
+    first = next((number for number, line in enumerate(lines) if "rror" in line), None)
+    return outcome if first is None else Outcome(error="\n".join(lines[first : first + 6]))
 
 
 async def supergateway(visit: Visit, job: Job) -> Outcome:
@@ -139,7 +139,7 @@ async def inspector(visit: Visit, job: Job) -> Outcome:
     async def ask(name: str, *arguments: str) -> tuple[Any, Finished]:
         output = job.home / f"{name}.json"
         full = [*command, *arguments, "--output", str(output)]
-        done = await finished(full, environment(job.home, MCP_INSPECTOR_SECRET_STORE="memory"), PATIENCE_SECONDS)
+        done = await finished(full, environment(job.home, {"MCP_INSPECTOR_SECRET_STORE": "memory"}), PATIENCE_SECONDS)
         return (json.loads(output.read_text()) if output.exists() else None), done
 
     listed, done = await ask("list", "--method", "tools/list")
@@ -168,7 +168,7 @@ PYTHON_VISITS = (
 NODE_VISITS = (
     Visit("Inspector", "@modelcontextprotocol/inspector", "legacy", False, inspector),
     Visit("Inspector", "@modelcontextprotocol/inspector", "modern", True, inspector),
-    Visit("supergateway", "supergateway", "legacy", False, supergateway, token="argument"),
+    Visit("supergateway", "supergateway", "legacy", False, supergateway, takes="an argument"),
     Visit("mcp-remote", "mcp-remote", "legacy", False, mcp_remote),
     Visit("mcp-remote", "mcp-remote", "auto", True, mcp_remote),
     Visit("TypeScript 1", "@modelcontextprotocol/sdk", "legacy", False, typescript(1)),
@@ -181,7 +181,7 @@ SSE_VISITS = (
     Visit("Python", "mcp", "auto", True, python, "sse"),
     Visit("Python", "mcp", "legacy", False, python, "sse"),
     Visit("Python", "mcp", "2026-07-28", True, python, "sse"),
-    Visit("supergateway", "supergateway", "legacy", False, supergateway, "sse", token="argument"),
+    Visit("supergateway", "supergateway", "legacy", False, supergateway, "sse", takes="an argument"),
     Visit("mcp-remote", "mcp-remote", "legacy", False, mcp_remote, "sse"),
     Visit("TypeScript 1", "@modelcontextprotocol/sdk", "legacy", False, typescript(1), "sse"),
     Visit("Inspector", "@modelcontextprotocol/inspector", "legacy", False, inspector, "sse"),

@@ -8,10 +8,10 @@ import platform
 import re
 import shutil
 import subprocess
-from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-MODULES = HERE / "node_modules"
+from clients.processes import INTEROP
+
+MODULES = INTEROP / "node_modules"
 STAMP = MODULES / ".installed-from"
 OLDEST = (20, 0)
 WANTED = (22, 19)  # the Inspector and the conformance suite ask for it
@@ -44,14 +44,14 @@ def install(say: str) -> None:
     """Put the locked packages into `node_modules`; at once if they are there already."""
     digest = hashlib.sha256()
     for name in ("package.json", "package-lock.json"):
-        digest.update((HERE / name).read_bytes())
+        digest.update((INTEROP / name).read_bytes())
     wanted = f"{digest.hexdigest()} {platform.system()} {platform.machine()}"
     if STAMP.exists() and STAMP.read_text() == wanted:
         return
     print(say, flush=True)
     # No package runs a script of its own here; what npm cannot verify against the lock it refuses.
     command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-    subprocess.run(command, cwd=HERE, check=True, env={**os.environ, "npm_config_update_notifier": "false"})
+    subprocess.run(command, cwd=INTEROP, check=True, env={**os.environ, "npm_config_update_notifier": "false"})
     STAMP.write_text(wanted)
 
 

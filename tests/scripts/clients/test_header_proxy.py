@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from tests.interop.header_proxy import LOOPBACK, HeaderProxy, running_proxy
+from clients.header_proxy import LOOPBACK, HeaderProxy, running_proxy
 
 REQUEST = (
     b"POST /mcp?session=abc HTTP/1.1\r\nHost: x\r\nMcp-Name:  add \r\nX-Two: 1\r\nx-two: 2\r\n"

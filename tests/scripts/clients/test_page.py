@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from importlib.metadata import version
-from pathlib import Path
 
 import pytest
-from tests.interop.clients import Visit, visits
-from tests.interop.clients_page import BEGIN, END, PAGE, plain, replaced
 
-PINNED: dict[str, str] = json.loads(Path(__file__).with_name("package.json").read_text())["dependencies"]
+from clients.page import BEGIN, END, PAGE, plain, replaced
+from clients.processes import INTEROP
+from clients.visits import Visit, visits
+
+PINNED: dict[str, str] = json.loads((INTEROP / "package.json").read_text())["dependencies"]
 
 
 @pytest.mark.parametrize("visit", visits("fc"), ids=lambda visit: f"{visit.client} {visit.era} {visit.transport}")
@@ -29,4 +30,4 @@ def test_what_is_written_by_hand_stays() -> None:
 
 def test_addresses_paths_and_process_numbers_are_left_out() -> None:
     said = "[31409] failed at http://127.0.0.1:4321/mcp in /home/me/tests/interop/node_modules/x/y.js:1\nmore"
-    assert plain(said) == "failed at URL/mcp in"
+    assert plain(said) == "failed at URL/mcp in more"

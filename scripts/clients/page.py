@@ -31,7 +31,7 @@ def measured(rows: Sequence[Row]) -> Iterator[str]:
     guests = by_client([row for row in rows if row["seen"]])
     suites = [row for row in rows if row["client"] == "conformance"]
     places = [f"`{cloud}` `{door}`" for cloud, door in PLACES]
-    yield "Let in, and the revision spoken (`SSE`: the old transport, which names none before 2025-06-18):\n"
+    yield "Let in, and the revision that its requests name (`yes`: none of them names one):\n"
     yield from table(["client", "mode", *places], ([*who, *let_in(found)] for who, found in guests))
     yield "What it does on the wire:\n"
     yield from table(
@@ -89,14 +89,19 @@ def metadata_habit(wire: Sequence[str]) -> str:
 
 def words(places: dict[tuple[str, str], Row]) -> Iterator[str]:
     for what in ("refused", "scoped"):
-        told = dict.fromkeys(plain(row["seen"][what] or "") for row in places.values())
-        yield "<br>".join(told)
+        told: dict[str, list[str]] = {}
+        for (cloud, door), row in sorted(places.items()):
+            told.setdefault(plain(row["seen"][what] or ""), []).append(f"{cloud} {door}")
+        if len(told) == 1:
+            yield next(iter(told))
+        else:
+            yield "<br>".join(f"*{', '.join(where)}:* {said}" for said, where in told.items())
 
 
 def plain(said: str) -> str:
     """A client's words in a table's cell: without addresses and paths, which differ from run to run."""
-    said = re.sub(r"http://127\.0\.0\.1:\d+", "URL", said.splitlines()[0] if said else "")
-    said = re.sub(r"\S*/node_modules/\S*|\[\d+\] ", "", said)
+    said = re.sub(r"http://127\.0\.0\.1:\d+", "URL", " ".join(said.split()))
+    said = re.sub(r"\S*/node_modules/\S* ?|\[\d+\] ", "", said)
     said = said if len(said) <= WORDS_LIMIT else said[: WORDS_LIMIT - 1] + "…"
     return said.replace("|", "\\|").replace("<", "&lt;").strip()
 

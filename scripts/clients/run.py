@@ -1,0 +1,157 @@
+"""One `make interop`: servers come up, clients visit, the suite has its say, each with a line. Parses no arguments."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import time
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from clients import conformance, verdict
+from clients.dev_server import DevServer, NotReady, copied_sources, log_of, running_server
+from clients.header_proxy import Exchange, HeaderProxy, running_proxy
+from clients.node import package_version
+from clients.visits import Job, Outcome, Visit, visits
+
+REVISIONS = ("2026-07-28", "2025-11-25")
+# Door jwt's local token has every scope that is supported; the 403 that the clients are to meet takes one less.
+WITHOUT_SCOPES = {"MCP_SCOPES_SUPPORTED": ""}
+
+
+@dataclass
+class Row:
+    """One line of the report."""
+
+    cloud: str
+    door: str
+    client: str
+    version: str
+    era: str
+    transport: str
+    seconds: float = 0.0
+    problems: list[str] = field(default_factory=list)
+    seen: dict[str, Any] = field(default_factory=dict)
+
+    def line(self) -> str:
+        name = f"{self.client} {self.version}"
+        head = f"{'failed' if self.problems else 'ok':<7}{self.cloud:<4} {self.door:<7}{name:<27} {self.transport:<5}"
+        return f"{head}{self.era:<11}{self.seconds:6.1f} s  {'; '.join(self.problems)}".rstrip()
+
+
+class Run:
+    """One `make interop`: what it was asked to do, and what it has found so far."""
+
+    def __init__(self, node: str, only: str, home: Path) -> None:
+        self.node = node
+        self.only = only
+        self.home = home
+        self.sources = copied_sources(home / "sources")
+        self.rows: list[Row] = []
+
+    def report(self, row: Row, token: str) -> None:
+        """Print one line; a client's own words are quoted, so the token is taken out of them first."""
+        told = json.loads(json.dumps(asdict(row)).replace(token, "[token]")) if token else asdict(row)
+        row = Row(**told)
+        self.rows.append(row)
+        print(row.line(), flush=True)
+
+    async def cloud(self, cloud: str, doors: tuple[str, ...]) -> None:
+        """Every door of one cloud, one after the other."""
+        for door in doors:
+            wanted = [visit for visit in visits(cloud) if self.only in f"{visit.client} {visit.era} {visit.transport}"]
+            if wanted:
+                await self.door(cloud, door, wanted)
+            if self.only in "conformance":
+                await self.conformance(cloud, door)
+
+    async def door(self, cloud: str, door: str, wanted: list[Visit]) -> None:
+        """Every client through one door, and then a look at what the server has printed."""
+        home = self.folder(cloud, door)
+        settings = WITHOUT_SCOPES | ({"MCP_SSE": "on"} if cloud == "fc" else {})
+        began = time.monotonic()
+        row = Row(cloud, door, "server", "", "", "")
+        try:
+            async with (
+                running_proxy() as proxy,
+                running_server(cloud, door, self.sources, home, proxy, settings) as server,
+            ):
+                for visit in wanted:
+                    await self.visit(cloud, door, visit, server, proxy, home)
+            if server.token in log_of(home).read_text():
+                row.problems.append("its output shows the token")
+        except NotReady as error:
+            row.problems.append(str(error))
+        row.seconds = round(time.monotonic() - began, 1)
+        self.report(row, "")
+
+    async def visit(
+        self, cloud: str, door: str, visit: Visit, server: DevServer, proxy: HeaderProxy, home: Path
+    ) -> None:
+        """One client, first with a token and then without."""
+        began = time.monotonic()
+        installed = version("mcp") if visit.package == "mcp" else package_version(visit.package)
+        row = Row(cloud, door, visit.client, installed, visit.era, visit.transport)
+        outcome, wire = await self.ask(visit, proxy, home, f"Bearer {server.token}")
+        row.problems += dict.fromkeys(verdict.complaints_of_a_guest(visit, outcome, wire))
+        refused, refused_wire = await self.ask(visit, proxy, home, None)
+        row.problems += dict.fromkeys(verdict.complaints_of_a_stranger(refused, refused_wire))
+        row.seconds = round(time.monotonic() - began, 1)
+        row.seen = {
+            "versions": verdict.versions(wire),
+            "header always": verdict.always_with_token(wire),
+            "token from": visit.takes,
+            "wire": [brief(exchange) for exchange in wire],
+            "scoped": outcome.scoped,
+            "refused": refused.error,
+            "refused wire": [brief(exchange) for exchange in refused_wire],
+        }
+        self.report(row, server.token)
+
+    async def ask(
+        self, visit: Visit, proxy: HeaderProxy, home: Path, authorization: str | None
+    ) -> tuple[Outcome, list[Exchange]]:
+        """Drive the client once, in an empty home; what it says, and what it did on the wire."""
+        before = len(proxy.exchanges)
+        url = proxy.origin + ("/sse" if visit.transport == "sse" else "/mcp")
+        own = Path(tempfile.mkdtemp(dir=home))
+        try:
+            outcome = await visit.drive(visit, Job(url, authorization, self.node, own))
+        except (LookupError, TypeError, ValueError) as error:
+            outcome = Outcome(error=f"what it printed is not what it prints: {error!r}")
+        shutil.rmtree(own)  # the files in it hold the token
+        return outcome, proxy.exchanges[before:]
+
+    async def conformance(self, cloud: str, door: str) -> None:
+        """The official suite against its own fixtures, behind the same door; the proxy adds the token for it."""
+        home = self.folder(cloud, door)
+        settings = {"MCP_SERVER": "conformance_tools:server"}
+        try:
+            async with running_proxy() as proxy:
+                # One scenario calls as a page of the server's own origin would, which has to be let in.
+                settings["MCP_ALLOWED_ORIGINS"] = proxy.origin
+                await self.suite(cloud, door, home, proxy, settings)
+        except NotReady as error:
+            self.report(Row(cloud, door, "conformance", "", "", "", problems=[str(error)]), "")
+
+    async def suite(self, cloud: str, door: str, home: Path, proxy: HeaderProxy, settings: dict[str, str]) -> None:
+        """One server, every revision that is recorded."""
+        installed = package_version("@modelcontextprotocol/conformance")
+        async with running_server(cloud, door, self.sources, home, proxy, settings) as server:
+            proxy.authorization = f"Bearer {server.token}"
+            for revision in REVISIONS:
+                began = time.monotonic()
+                row = Row(cloud, door, "conformance", installed, revision, "http")
+                row.problems = await conformance.run_suite(self.node, f"{server.origin}/mcp", revision, home)
+                row.seconds = round(time.monotonic() - began, 1)
+                self.report(row, server.token)
+
+    def folder(self, cloud: str, door: str) -> Path:
+        return Path(tempfile.mkdtemp(prefix=f"{cloud}-{door}-", dir=self.home))
+
+
+def brief(exchange: Exchange) -> str:
+    return f"{exchange.method} {exchange.path} {exchange.status}"
