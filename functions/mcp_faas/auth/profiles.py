@@ -25,7 +25,7 @@ class Profile:
     client_claims: tuple[str, ...] = ("client_id",)  # the first one present names the client
     scope_claim: str = "scope"
     scope_form: Literal["text", "list"] = "text"
-    required: frozenset[str] = frozenset({"sub", "iat"})
+    required: frozenset[str] = frozenset({"sub"})  # besides iss, exp, iat and the audience, which are never waived
     equal: Mapping[str, str] = field(default_factory=dict)  # claims that must have exactly this text
     forbidden: frozenset[str] = _MARKS_OF_OTHER_TOKENS
     max_lifetime_seconds: int = 24 * HOUR_SECONDS
@@ -36,13 +36,13 @@ _JWT = frozenset({"jwt", ""})
 PROFILES: Mapping[str, Profile] = {
     "rfc9068": Profile(
         provenance="RFC 9068 §2.2: iss, exp, aud, sub, client_id, iat and jti are required",
-        required=frozenset({"sub", "client_id", "iat", "jti"}),
+        required=frozenset({"sub", "client_id", "jti"}),
     ),
     "cognito": Profile(
         provenance="Amazon Cognito developer guide, access token payload: no aud, client_id and token_use instead",
         types=_JWT,
         audience_claim="client_id",
-        required=frozenset({"sub", "client_id", "iat", "jti", "token_use"}),
+        required=frozenset({"sub", "client_id", "jti", "token_use"}),
         equal={"token_use": "access"},
     ),
     "entra": Profile(
@@ -50,7 +50,7 @@ PROFILES: Mapping[str, Profile] = {
         types=_JWT,
         client_claims=("azp", "appid"),
         scope_claim="scp",
-        required=frozenset({"sub", "iat", "tid", "ver"}),
+        required=frozenset({"sub", "tid", "ver"}),
         max_lifetime_seconds=28 * HOUR_SECONDS,
     ),
     "auth0": Profile(
@@ -64,20 +64,20 @@ PROFILES: Mapping[str, Profile] = {
         client_claims=("cid", "client_id"),
         scope_claim="scp",
         scope_form="list",
-        required=frozenset({"sub", "iat", "cid"}),
+        required=frozenset({"sub", "cid"}),
     ),
     "keycloak": Profile(
         provenance="Keycloak server: typ JWT in the header, Bearer in the claim typ, azp; aud by an audience mapper",
         types=_JWT | {"at+jwt"},
         client_claims=("client_id", "azp"),
-        required=frozenset({"sub", "iat", "jti", "typ"}),
+        required=frozenset({"sub", "jti", "typ"}),
         equal={"typ": "Bearer"},
     ),
     "google": Profile(
         provenance="Google service account ID tokens: Google's own access tokens are opaque, so machines send these",
         types=_JWT,
         client_claims=("azp",),
-        required=frozenset({"sub", "iat", "azp"}),
+        required=frozenset({"sub", "azp"}),
     ),
     "scalekit": Profile(
         provenance="ScaleKit access tokens: client_id, scopes as a list",
