@@ -44,15 +44,21 @@ class LambdaFunction:
         call = asyncio.create_task(self._invoke(payload))
         self._calls.add(call)
         call.add_done_callback(self._forget)
-        return await asyncio.wait_for(asyncio.shield(call), within)
+        try:
+            return await asyncio.wait_for(asyncio.shield(call), within)
+        except asyncio.CancelledError:
+            if call.cancelled():  # by `stop`, not by whoever waits here
+                raise InvocationFailed("the function was stopped during the call") from None
+            raise
 
     async def stop(self) -> None:
-        for call in [*self._calls]:
+        """End every instance that there is now. A later call starts a new one."""
+        instances, self._all, self._idle = self._all, set(), []
+        calls = [*self._calls]
+        for call in calls:
             call.cancel()
-        await asyncio.gather(*self._calls, return_exceptions=True)
-        await asyncio.gather(*(instance.stop() for instance in self._all))
-        self._idle.clear()
-        self._all.clear()
+        await asyncio.gather(*calls, return_exceptions=True)
+        await asyncio.gather(*(instance.stop() for instance in instances))
 
     @property
     def busy(self) -> bool:
