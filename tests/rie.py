@@ -18,6 +18,7 @@ import sys
 import tempfile
 import threading
 import time
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from artifacts import interpreters
+from artifacts import archive, interpreters
 from artifacts.deployables import DEFAULT_PYTHON, Target
 from artifacts.locks import pins_for
 from edges.processes import GUARD, free_port
@@ -52,9 +53,16 @@ def lambda_python() -> tuple[str, Path]:
 
 
 def build(logical_id: str, into: Path, version: str) -> Path:
-    """What `sam build` would make of a function of the template, for the given Python and this machine's processor."""
-    command = [sys.executable, str(ROOT / "scripts/package.py"), "--sam", logical_id, "--into", str(into)]
-    subprocess.run([*command, "--python", version, "--arch", ARCHITECTURE], check=True, capture_output=True, text=True)
+    """A function of the template as Lambda has it: built for that Python and this processor, zipped and unpacked."""
+    with tempfile.TemporaryDirectory(dir=into.parent) as scratch:
+        built, zipped = Path(scratch) / "built", Path(scratch) / "built.zip"
+        command = [sys.executable, str(ROOT / "scripts/package.py"), "--sam", logical_id, "--into", str(built)]
+        done = subprocess.run([*command, "--python", version, "--arch", ARCHITECTURE], capture_output=True, text=True)
+        if done.returncode != 0:
+            raise RuntimeError(f"{logical_id} was not built:\n{done.stdout}{done.stderr}")
+        archive.write(built, zipped)
+        with zipfile.ZipFile(zipped) as archived:
+            archived.extractall(into)
     return into
 
 

@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import httpx2
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 import rie
 from aws.mcp_events import DOORS, ERAS, LEGACY, MODERN, Door, event, initialize, mcp, message, tool
+from edges.aws import AwsEdge
+from edges.processes import free_port
 from edges.secretsmanager import Fault, SecretsManager
 from edges.serving import running
 from rie import Answer, Emulator, FunctionError
@@ -47,12 +50,12 @@ class Workshop:
     """Builds each artifact once, and starts instances of it."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._version, interpreter = rie.lambda_python()
         self.python = rie.runtime(self._version, interpreter)
 
     def artifact(self, logical_id: str) -> Path:
-        place = self._folder / logical_id
+        place = self.folder / logical_id
         return place if place.exists() else rie.build(logical_id, place, self._version)
 
     def start(self, logical_id: str, handler: str, environment: dict[str, str]) -> Emulator:
@@ -64,7 +67,7 @@ class Workshop:
     @contextmanager
     def with_awkward_tools(self, timeout_seconds: int = 30) -> Iterator[Emulator]:
         """An artifact whose `tools.py` was replaced after the build, behind door `platform`."""
-        with rie.copied(self.artifact("McpServer"), self._folder / "changed") as place:
+        with rie.copied(self.artifact("McpServer"), self.folder / "changed") as place:
             for stale in (place / "__pycache__").glob("tools.*"):
                 stale.unlink()
             (place / "tools.py").write_bytes(Path(__file__).with_name("awkward_tools.py").read_bytes())
@@ -346,6 +349,37 @@ def test_a_service_that_fails_never_authorizes_and_never_raises(
         assert time.monotonic() - began < 10 + 5  # API Gateway's 10 s, and the emulator's own start
 
 
+def test_the_built_functions_work_together_behind_the_stand_in(workshop: Workshop) -> None:
+    """Door `bearer` as a caller sees it: gateway, authorizer, Secrets Manager and server, all of it over HTTP."""
+    api_port = free_port()
+    edge = AwsEdge(
+        kind="http-api",
+        port=0,
+        api_port=api_port,
+        code=workshop.artifact("McpServer"),
+        environment={"MCP_DOOR": "platform"},
+        token_guard_code=workshop.artifact("AwsAuthorizer"),
+        authorizer_environment={
+            "MCP_TOKENS": "aws://eu-west-1/stack/tokens",
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{api_port}",
+        },
+        python=str(workshop.python),
+        log=lambda line: None,
+        client="vendor",
+    )
+    assert edge.secrets is not None
+    secret = {"Name": "stack/tokens", "SecretString": json.dumps(DOCUMENT), "ClientRequestToken": "1" * 32}
+    edge.secrets.region("eu-west-1").create_secret(secret)
+    body, headers = message("tools/call", {"name": "whoami", "arguments": {}})
+    with running(edge), httpx2.Client(timeout=60, trust_env=False) as client:
+        for token, status in ((None, 401), (DISABLED, 403), (TOKEN, 200), (OTHER, 200)):
+            with_token = {**headers, "authorization": f"Bearer {token}"} if token else headers
+            answer = client.post(f"http://127.0.0.1:{edge.port}/mcp", content=body, headers=with_token)
+            assert answer.status_code == status
+            name = {TOKEN: "alice", OTHER: "bob"}.get(token or "", "nobody")
+            assert (f'"client":"{name}"' in answer.text.replace("\\", "").replace(" ", "")) is (status == 200)
+
+
 # --- Bad input --------------------------------------------------------------------------------------------------------
 
 GOOD_BODY, GOOD_HEADERS = message("tools/list")
@@ -434,6 +468,20 @@ def test_nothing_of_this_environment_is_within_reach(awkward: Emulator) -> None:
         assert not path.startswith(root) or Path(path).is_relative_to(rie.RUNTIMES), path
     assert seen["path"][0] == seen["folder"][0]
     assert not {"PYTHONPATH", "HOME", "VIRTUAL_ENV"} & set(seen["environment"])
+
+
+def test_running_adds_nothing_to_the_artifact(workshop: Workshop) -> None:
+    """What lacked bytecode would be compiled at each cold start: Lambda's folder cannot be written to."""
+    for logical_id, handler, environment, sent in (
+        ("McpServer", "aws_lambda.handler", {"MCP_DOOR": "platform"}, mcp("tools/list")),
+        ("AwsAuthorizer", "aws_authorizer.handler", {"MCP_TOKENS": "aws://eu-west-1/x"}, authorization(None)),
+    ):
+        with rie.copied(workshop.artifact(logical_id), workshop.folder / "changed") as place:
+            before = set(place.rglob("*"))
+            assert any(path.suffix == ".pyc" for path in before)
+            with Emulator(place, handler, python=workshop.python, environment=environment) as function:
+                function.invoke(sent)
+            assert set(place.rglob("*")) == before
 
 
 def test_a_tool_that_raises_tells_the_log_alone(awkward: Emulator) -> None:
