@@ -90,6 +90,7 @@ class Gate:
             scope = {**scope, "headers": headers, "path": path, "raw_path": path.encode()}
             await self._guarded(scope, receive, send, call, origins, origin)
         else:
+            # Exact paths only: the router would redirect `/mcp/` by the Host header, and before the door.
             await _send(send, 404, [_JSON], b'{"message":"Not found."}')
 
     @property

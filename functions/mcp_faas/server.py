@@ -75,7 +75,6 @@ def build_app(settings: Settings, *, streaming: bool) -> Callable[[], tuple[Gate
             max_request_body_size=BODY_MAX_BYTES,
             transport_security=_CHECKED_IN_FRONT,
         )
-        app.router.redirect_slashes = False  # a redirect would be built from the Host header, before the door
         if settings.sse:
             sse = server.sse_app(
                 sse_path=SSE_PATH,

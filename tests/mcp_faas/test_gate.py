@@ -237,7 +237,7 @@ async def test_metadata_is_the_same_bytes_for_everybody() -> None:
 )
 async def test_token_door_serves_no_metadata(door: str, path: str, tmp_path: Any) -> None:
     environ, opens = doors(tmp_path)[door]
-    async with client(environ) as http:
+    async with client(environ, Call(public_url=RESOURCE)) as http:
         for sent in ({}, opens):
             assert (await http.get(path, headers=sent)).status_code == 404
 
@@ -478,6 +478,22 @@ async def test_bad_body_is_the_callers_error(body: bytes, status: int, era: str)
         answer = await http.post("/mcp", content=body, headers=mcp.headers("tools/list", era=era))
     assert answer.status_code == status
     assert "Traceback" not in answer.text
+
+
+@pytest.mark.anyio
+async def test_body_of_unknown_length_ends_at_the_limit() -> None:
+    taken = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield b" " * 1024 * 1024
+
+    async with client({"MCP_DOOR": "platform"}) as http:
+        answer = await http.post("/mcp", content=endless(), headers=mcp.headers("tools/list"))
+    assert (answer.status_code, taken) == (413, 5)
+    assert "larger than" in answer.json()["message"]
 
 
 @pytest.mark.anyio

@@ -43,6 +43,12 @@ def test_bad_key_is_left_out_and_the_good_one_works(entry: Any) -> None:
     assert len(keys.left_out) == 1
 
 
+@pytest.mark.parametrize("name", ["symmetric", "private"])
+def test_key_that_must_never_be_published_is_named_in_the_log(name: str) -> None:
+    keys = parse_key_set(json.dumps({"keys": [LEFT_OUT[name], GOOD]}).encode())
+    assert keys.left_out == ("key 0: symmetric or private: an issuer must never publish it",)
+
+
 def test_two_keys_with_one_kid_are_both_left_out() -> None:
     keys = parse_key_set(key_set(jwk(rsa_key()), jwk(rsa_key(name="second")), GOOD))
     assert [key.kid for key in keys.keys] == ["good"]
