@@ -326,6 +326,7 @@ def test_the_authorizer_lets_in_whom_the_document_names(workshop: Workshop, mana
             assert decide(token) == {"isAuthorized": True, "context": {"tokenName": name}}
         for other in (DISABLED, TOKEN[:-1], TOKEN + "a", "", f"{TOKEN},Bearer {TOKEN}", "é", None):
             assert decide(other)["isAuthorized"] is False
+        assert decide(TOKEN, Authorization=f"Bearer {TOKEN}")["isAuthorized"] is False  # two headers
 
 
 @pytest.mark.parametrize("document", ["", "{", "[]", '{"tokens": "all"}', '{"tokens": [{"tokenName": "a"}]}'])
@@ -402,6 +403,7 @@ def bad(**changes: Any) -> dict[str, Any]:
         (bad(body='{"jsonrpc": "2.0", "id": 1, "method": "no/such"}', headers={"mcp-method": "no/such"}), 400),
         (mcp("no/such"), 404),
         (bad(body="%%%", isBase64Encoded=True), 400),
+        (bad(body=f"%{base64.b64encode(GOOD_BODY.encode()).decode()}", isBase64Encoded=True), 400),
         (bad(body="/w==", isBase64Encoded=True), 400),
         (bad(headers={"content-type": "text/plain"}), 400),
         (bad(headers={"accept": "text/html"}), 406),
