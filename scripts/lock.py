@@ -11,8 +11,9 @@ ROOT = Path(__file__).resolve().parent.parent
 # In this order: what is deployed decides, and everything above it must agree.
 LOCKS = {
     "functions/mcp_server/requirements": [],
+    "functions/token_guard/requirements-fc": [],
     "requirements/uv": [],
-    "requirements/run": ["functions/mcp_server/requirements.txt"],
+    "requirements/run": ["functions/mcp_server/requirements.txt", "functions/token_guard/requirements-fc.txt"],
     "requirements/dev": ["requirements/run.txt"],
     "requirements/sam": [],
     "requirements/checkov": [],

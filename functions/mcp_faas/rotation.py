@@ -59,6 +59,7 @@ class Policy:
     overlap: timedelta = timedelta(hours=24)
     probing: bool = False  # is there a door to ask?
     settling: bool = False  # has the store no compare-and-swap?
+    delivering: bool = True  # is there a place to deliver to? Else a new token waits for a run that has one
 
 
 @dataclass(frozen=True)
@@ -201,6 +202,37 @@ def check_step(before: TokenDocument, after: TokenDocument) -> None:
     check_writable(after)
 
 
+def continues(before: TokenDocument, after: TokenDocument) -> bool:
+    """May `after` take the place of `before`, which may have changed since `after` was planned?
+
+    It may if nothing of what `before` says is taken back: no foreign token, no mark, no state of ours.
+    """
+    try:
+        check_step(before, after)
+    except DocumentError:
+        return False
+    for token in before.tokens:
+        said, then = marks(token.name), after.holding(token.data)
+        if not is_ours(token) or said is None:
+            continue
+        if then is None:
+            if token.enabled:
+                return False
+            continue
+        later = marks(then.name)
+        if later is None or (then.enabled and not token.enabled):
+            return False
+        if any(old and (new is None or new < old) for old, new in zip(said.times(), later.times(), strict=True)):
+            return False
+        if token.enabled and not then.enabled and (said.delivered, said.held) != (later.delivered, later.held):
+            return False
+    added = [entry for entry in Generations(after).all if before.holding(entry.token.data) is None]
+    newest = Generations(before).newest_creation()
+    return len(added) <= 1 and all(
+        entry.marks.delivered is None and (newest is None or entry.marks.created > newest) for entry in added
+    )
+
+
 def _plan_rotate(
     intent: Rotate | Mint, document: TokenDocument, now: datetime, policy: Policy, progress: Progress
 ) -> Plan:
@@ -212,18 +244,19 @@ def _plan_rotate(
     begin = not sorted_.pending and not introduced and _must_begin(intent, sorted_, now, policy)
     steps = _hold(sorted_, progress)
     retiring = isinstance(intent, Rotate)
-    if sorted_.pending:
+    if sorted_.pending and policy.delivering:
         steps += _introduce(sorted_.pending.token, policy, progress)
     full = len(document.tokens) >= MAX_TOKENS
     begin = begin and not (full and retiring and (overdue or leftover))  # room is made first
     if begin:
         if full:
             raise PlanRefused(_full(len(document.tokens)))
-        steps += [Step("add"), *_introduce(None, policy, progress)]
+        steps += [Step("add"), *(_introduce(None, policy, progress) if policy.delivering else [])]
     elif sorted_.current and not sorted_.pending:
         steps += _refresh(sorted_.current.token, policy, progress)
     if retiring:
-        in_use = None if begin or sorted_.pending else sorted_.current
+        on_its_way = policy.delivering and (begin or sorted_.pending)
+        in_use = None if on_its_way else sorted_.current
         if begin or sorted_.pending or sorted_.current:
             steps += _retire(in_use, overdue, leftover, policy, progress)
     return Plan(tuple(steps), tuple(_upcoming(sorted_, now, policy, progress, begin or bool(sorted_.pending))))
@@ -319,6 +352,8 @@ def _upcoming(
     for entry in sorted_.disabled:
         if entry.token.data in progress.unrefused:
             yield Due("delete", entry.token.name, None)
+    if sorted_.pending and not policy.delivering:
+        yield Due("deliver", sorted_.pending.token.name, None)
     if sorted_.current and not replacing:
         yield Due("add", sorted_.current.token.name, sorted_.current.marks.created + policy.max_age)
 

@@ -212,6 +212,10 @@ class Marks:
         marks = (("d", self.delivered), ("h", self.held), ("r", self.revoked), ("x", self.disabled))
         return stem + "".join(f"-{letter}{_stamp(time)}" for letter, time in marks if time)
 
+    def times(self) -> tuple[datetime | None, ...]:
+        """What it went through."""
+        return (self.delivered, self.held, self.revoked, self.disabled)
+
     def same_token(self, other: Marks) -> bool:
         """Do both names belong to one token? What it went through since changes its name."""
         return (self.created, self.fingerprint) == (other.created, other.fingerprint)

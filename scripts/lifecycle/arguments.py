@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import re
 from datetime import timedelta
 
 from lifecycle.clients import CLIENTS, client_name
+from mcp_faas.lifecycle.settings import LONGEST
+from mcp_faas.lifecycle.settings import duration as parse_duration
 
 EPILOG = """\
 addresses   fc://REGION/FUNCTION/TRIGGER  fc-domain://REGION/DOMAIN  aws://REGION/SECRET  file:PATH
@@ -14,15 +15,11 @@ sinks       file:PATH  env:PATH  aws://REGION/SECRET  oss://REGION/BUCKET/KEY  g
 exit codes  0 done or nothing to do, 1 failed (says what to do next), 2 wrong usage, 3 refused before any write
 """
 
-UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-LONGEST = timedelta(days=3650)
-
 
 def duration(text: str) -> timedelta:
     """`90m` as a time span."""
-    found = re.fullmatch(r"([0-9]{1,9})([smhd])", text)
-    span = timedelta(**{UNITS[found[2]]: int(found[1])}) if found else None
-    if span is None or span > LONGEST:
+    span = parse_duration(text)
+    if span is None:
         raise argparse.ArgumentTypeError(
             f"{text!r} is no duration: a whole number and s, m, h or d, like 90m; at most {LONGEST.days}d"
         )

@@ -65,6 +65,7 @@ class Rotator:
     timeout: float = 10.0
     clock: Clock = field(default_factory=Clock)
     report: Callable[[Step], None] = lambda step: None
+    seconds: float = RUN_SECONDS
 
     def __post_init__(self) -> None:
         self.policy = replace(self.policy, probing=self.probe is not None, settling=self.store.settle_seconds > 0)
@@ -106,6 +107,26 @@ class Rotator:
                 return Outcome(tuple(self._done), plan.due, plan.note, self._now(snapshot), snapshot.document)
         raise RunFailed("the document keeps changing under this run; run it again when the others are done")
 
+    def prepare(self) -> tuple[TokenDocument, Plan]:
+        """For a service that does the writing itself: all up to the first write, and the document to be written."""
+        self._inspect_sinks()
+        while True:
+            snapshot = self._read()
+            plan = self._plan(snapshot)
+            step = plan.steps[0] if plan.steps else None
+            if step is None:
+                return snapshot.document, plan
+            if step.action in WRITES:
+                step = self._with_token(step, snapshot)
+                try:
+                    after = rotation.apply(step, snapshot.document, self._now(snapshot))
+                    rotation.check_step(snapshot.document, after)
+                except DocumentError as error:
+                    raise self._refusal(error) from None
+                self._finished(step)
+                return after, plan
+            self._take(step, snapshot)
+
     def _must_check_again(self) -> bool:
         """Without a compare-and-swap, somebody's stale write may bring a revoked token back once."""
         if self._checked_at_end or not (self._wrote and self.policy.settling and isinstance(self.intent, Revoke)):
@@ -122,7 +143,8 @@ class Rotator:
         while True:
             snapshot = self._read_once()
             try:
-                stale = any(snapshot.document.same_as(old) for old in self._outdated)
+                found = snapshot.document
+                stale = any(found.same_as(old) for old in self._outdated)
             except DocumentError as error:
                 raise self._refusal(error) from None
             if not stale or self.clock.monotonic() > until:
@@ -130,7 +152,7 @@ class Rotator:
             self._pause(delay)
             delay = min(delay * 2, 2.0)
         at = self.clock.monotonic()
-        present = {token.data for token in snapshot.document.tokens}
+        present = {token.data for token in found.tokens}
         self._first_seen = {data: self._first_seen.get(data, at) for data in present}
         window = self.store.settle_seconds
         settled = {data for data, first in self._first_seen.items() if at - first > window}
@@ -220,10 +242,7 @@ class Rotator:
     def _write(self, step: Step, snapshot: Snapshot) -> None:
         """Write, and believe only what is read back: an answer may be lost after the write was applied."""
         before = snapshot.document
-        if step.token is None:
-            # one token a run: a second attempt writes the same one
-            self._minted = self._minted or mint(rotation.new_token_time(before, self._now(snapshot)))
-            step = replace(step, token=self._minted)
+        step = self._with_token(step, snapshot)
         try:
             after = rotation.apply(step, before, self._now(snapshot))
             rotation.check_step(before, after)
@@ -242,6 +261,14 @@ class Rotator:
         except StoreError as error:
             raise RunFailed(f"{error}. {self._again('when that is repaired')}") from None
         self._read_back(step, before, after, trouble)
+
+    def _with_token(self, step: Step, snapshot: Snapshot) -> Step:
+        """One token a run: a second attempt to add writes the same one."""
+        if step.token is None:
+            made = rotation.new_token_time(snapshot.document, self._now(snapshot))
+            self._minted = self._minted or mint(made)
+            step = replace(step, token=self._minted)
+        return step
 
     def _read_back(self, step: Step, before: TokenDocument, after: TokenDocument, trouble: str) -> None:
         until = self.clock.monotonic() + READ_BACK_SECONDS
@@ -367,12 +394,12 @@ class Rotator:
     # How long, and how it ends
 
     def _left(self) -> float:
-        return RUN_SECONDS - (self.clock.monotonic() - self._began)
+        return self.seconds - (self.clock.monotonic() - self._began)
 
     def _bounded(self) -> contextlib.AbstractContextManager[None]:
         left = self._left()
         if left <= 0:
-            raise RunFailed(f"this run has used up its {RUN_SECONDS:.0f} s. {self._again()}")
+            raise RunFailed(f"this run has used up its {self.seconds:.0f} s. {self._again()}")
         return self.clock.bounded(min(self.timeout, left))
 
     def _pause(self, seconds: float) -> None:

@@ -65,6 +65,7 @@ class Access:
 
     timeout: float = DEFAULT_TIMEOUT_SECONDS  # of one network call
     fc_endpoint: str = ""  # the FC OpenAPI somewhere else, as http://127.0.0.1:8788
+    oss_endpoint: str = ""  # OSS somewhere else, as http://127.0.0.1:8790
     fc_key: tuple[str, str, str] | None = field(
         default=None, repr=False
     )  # id, secret, STS token; None: the SDK's chain

@@ -19,7 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from mcp_faas.stores import Access, Snapshot, StoreConflict, StoreError, StoreUnavailable
 from mcp_faas.tokens import DocumentError, TokenDocument
 
-CURRENT = "AWSCURRENT"
+CURRENT, PENDING = "AWSCURRENT", "AWSPENDING"
 WRITTEN = "MCPFAAS"  # the label under which a version waits to become current
 
 _MISSING = "ResourceNotFoundException"
@@ -39,8 +39,9 @@ class SecretVersion:
 class SecretText:
     """One secret with a text value, which is replaced only if it still is the one that was read."""
 
-    def __init__(self, region: str, name: str, access: Access) -> None:
+    def __init__(self, region: str | None, name: str, access: Access) -> None:
         self.name = name
+        self.access = access
         bounds = Config(
             connect_timeout=access.timeout,
             read_timeout=access.timeout,
@@ -53,7 +54,7 @@ class SecretText:
 
     def read(self, stage: str = CURRENT) -> SecretVersion:
         try:
-            answer = self._call("get_secret_value", VersionStage=stage)
+            answer = self.call("get_secret_value", VersionStage=stage)
         except _NoValue as error:
             return SecretVersion("", None, error.time)
         if not isinstance(answer.get("VersionId"), str):  # an answer that is no JSON arrives as an empty one
@@ -66,14 +67,15 @@ class SecretText:
         """Make this text the current one, if `version` still is."""
         label = WRITTEN if version else CURRENT  # a secret without a value has nothing to move from
         new = str(uuid.uuid4())  # becomes the version's id, whatever happens to the answer
-        self._call("put_secret_value", ClientRequestToken=new, SecretString=text, VersionStages=[label])
+        self.call("put_secret_value", ClientRequestToken=new, SecretString=text, VersionStages=[label])
         if version:
             self.move_current(new, version)
 
-    def move_current(self, to: str, version: str) -> None:
-        self._call("update_secret_version_stage", VersionStage=CURRENT, MoveToVersionId=to, RemoveFromVersionId=version)
+    def move_current(self, to: str, version: str | None) -> None:
+        moved_from = {"RemoveFromVersionId": version} if version else {}
+        self.call("update_secret_version_stage", VersionStage=CURRENT, MoveToVersionId=to, **moved_from)
 
-    def _call(self, operation: str, **arguments: Any) -> Any:
+    def call(self, operation: str, **arguments: Any) -> Any:
         try:
             return getattr(self.client, operation)(SecretId=self.name, **arguments)
         except ClientError as error:
@@ -114,6 +116,13 @@ class SecretsManagerStore:
         self.address = address
         self.secret = SecretText(region, name, access)
 
+    @classmethod
+    def of(cls, secret: SecretText) -> SecretsManagerStore:
+        """The store of a secret that somebody has a client for already."""
+        store = cls.__new__(cls)
+        store.address, store.secret = f"the secret {secret.name}", secret
+        return store
+
     def read(self) -> Snapshot:
         found = self.secret.read()
         text = found.text if found.version else TokenDocument().dump()
@@ -121,6 +130,51 @@ class SecretsManagerStore:
 
     def write(self, snapshot: Snapshot, document: TokenDocument) -> None:
         self.secret.replace(snapshot.basis, document.dump())
+
+
+class RotatingSecret:
+    """A secret during a rotation of Secrets Manager's own: one version is being made, under the id that it names."""
+
+    def __init__(self, secret_id: str, token: str, access: Access) -> None:
+        self.token = token
+        self.text = SecretText(None, secret_id, access)
+
+    def check(self) -> bool:
+        """Is there something to do? Raises if this is no rotation that Secrets Manager has begun."""
+        found = self.text.call("describe_secret")
+        if not found.get("RotationEnabled"):
+            raise StoreError(f"{self.text.name} is not set up for rotation")
+        stages = found.get("VersionIdsToStages", {}).get(self.token)
+        if stages is None:
+            raise StoreError(f"{self.text.name} has no version {self.token}")
+        if CURRENT in stages:
+            return False
+        if PENDING not in stages:
+            raise StoreError(f"version {self.token} of {self.text.name} is not the pending one")
+        return True
+
+    def pending(self) -> str | None:
+        """The text of the version that is being made, if it has one yet."""
+        try:
+            answer = self.text.call("get_secret_value", VersionId=self.token, VersionStage=PENDING)
+        except _NoValue:
+            return None
+        text = answer.get("SecretString")
+        return text if isinstance(text, str) else None
+
+    def lay(self, text: str) -> None:
+        """Give the version its text. A version takes one text only: who comes second keeps the first one's."""
+        try:
+            self.text.call(
+                "put_secret_value", ClientRequestToken=self.token, SecretString=text, VersionStages=[PENDING]
+            )
+        except StoreError:
+            if self.pending() is None:
+                raise
+
+    def abandon(self) -> None:
+        """Let the next rotation begin anew: a pending version that is not current would stop it."""
+        self.text.call("update_secret_version_stage", VersionStage=PENDING, RemoveFromVersionId=self.token)
 
 
 class _NoValue(StoreError):

@@ -94,7 +94,7 @@ def check_case(world: World, store: Any, hasty: Any, run: int, place: int, fault
 
 
 @pytest.mark.parametrize("world", NETWORKED, indirect=True)
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_every_call_goes_wrong_in_every_way(world: World, cases: Counter[str]) -> None:
     store, hasty = world.service.open(), world.service.open(IMPATIENT_SECONDS)
     counts = healthy(world, store)

@@ -1,0 +1,76 @@
+"""Entry point: the timer function that keeps the tokens of a trigger or domain fresh. Handler: fc_rotation.handler.
+
+Runs on FC's built-in Python runtime, every hour; most runs find nothing to do. Its role may read and update the trigger
+and write the one object that it delivers to, nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from typing import Any
+
+from mcp_faas import logs
+from mcp_faas.lifecycle.probe import Probe
+from mcp_faas.lifecycle.rotator import Rotator, RunFailed, RunRefused
+from mcp_faas.lifecycle.settings import RotationSettingsError, rotation_settings
+from mcp_faas.lifecycle.sinks import Sink
+from mcp_faas.rotation import Rotate
+from mcp_faas.settings import read_log_level, read_tokens_address
+from mcp_faas.stores import Access, open_store
+
+CALL_SECONDS = 10.0
+SPARE_SECONDS = 5.0  # kept to end in good order
+LONGEST_SECONDS = 110.0
+
+logs.configure(read_log_level(os.environ))
+logger = logging.getLogger(__name__)
+
+
+def handler(event: bytes, context: Any) -> str:
+    """One run. A failure is raised, so that the function's error count and its alarm see it."""
+    settings = rotation_settings(os.environ)
+    access = _access()
+    sinks: list[Sink] = [_sink(settings.deliver, access)] if settings.deliver else []
+    probe = Probe(settings.probe, CALL_SECONDS) if settings.probe else None
+    store = open_store(read_tokens_address(os.environ), access)
+    rotator = Rotator(store, Rotate(), settings.policy, sinks, probe, CALL_SECONDS, seconds=_seconds_left(context))
+    try:
+        outcome = rotator.run()
+    except (RunFailed, RunRefused) as error:
+        logger.error("%s", error)  # noqa: TRY400 - the sentence is the whole story
+        raise
+    for step in outcome.done:
+        logger.info("done: %s", step)
+    for due in outcome.due:
+        logger.info("next: %s %s, %s", due.action, due.name, due.at or "when it is fetched or proven")
+    return json.dumps({"done": [str(step) for step in outcome.done]})
+
+
+def _access() -> Access:
+    """The role's credentials as the platform gives them for this invocation: they are renewed, so they are not kept."""
+    key_id, secret = os.environ.get("ALIBABA_CLOUD_ACCESS_KEY_ID"), os.environ.get("ALIBABA_CLOUD_ACCESS_KEY_SECRET")
+    if not key_id or not secret:
+        raise RotationSettingsError("there are no credentials: give the function a role, as docs/alibaba.md shows.")
+    key = (key_id, secret, os.environ.get("ALIBABA_CLOUD_SECURITY_TOKEN", ""))
+    endpoints = {
+        "fc_endpoint": os.environ.get("ROTATION_FC_ENDPOINT", ""),
+        "oss_endpoint": os.environ.get("OSS_ENDPOINT", ""),
+    }
+    return Access(CALL_SECONDS, fc_key=key, **endpoints)
+
+
+def _sink(address: str, access: Access) -> Sink:
+    parts = address.removeprefix("oss://").split("/", 2)
+    if not address.startswith("oss://") or len(parts) != 3 or not all(parts):
+        raise RotationSettingsError(f"ROTATION_DELIVER is {address!r}; it takes oss://REGION/BUCKET/KEY.")
+    from mcp_faas.lifecycle.sinks.oss import ObjectSink
+
+    return ObjectSink(address, parts[0], parts[1], parts[2], access)
+
+
+def _seconds_left(context: Any) -> float:
+    """A run ends before the platform ends it: the function's timeout is in its context, in seconds."""
+    timeout = getattr(getattr(context, "function", None), "timeout", None) or 60
+    return min(float(timeout) - SPARE_SECONDS, LONGEST_SECONDS)
