@@ -146,7 +146,7 @@ class KeySource:
                 # RFC 8414 §3.3: another issuer's metadata must not be used.
                 reasons.append(f"{candidate}: its issuer is another one, or it has no jwks_uri")
                 continue
-            _check_jwks_uri(url, self._issuer)
+            check_jwks_uri(url, self._issuer)
             return url
         raise FetchFailed("; ".join(reasons))
 
@@ -163,8 +163,11 @@ def metadata_urls(issuer: str) -> list[str]:
     return [urlunsplit((parts.scheme, parts.netloc, path, "", "")) for path in dict.fromkeys(paths)]
 
 
-def _check_jwks_uri(url: str, issuer: str) -> None:
-    """What metadata names may not lead to this machine or to plain http, unless the issuer itself is local."""
+def check_jwks_uri(url: str, issuer: str) -> None:
+    """What metadata names may not lead to this machine or to plain http, unless the issuer itself is local.
+
+    Raises `FetchFailed`.
+    """
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""

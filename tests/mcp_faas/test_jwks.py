@@ -12,7 +12,17 @@ from dataclasses import dataclass, field
 import pytest
 
 from mcp_faas.auth.errors import KeysUnavailable
-from mcp_faas.jwks import BURST, COOLDOWN_SECONDS, STALE_SECONDS, TRUST_SECONDS, KeySource, metadata_urls
+from mcp_faas.jwks import (
+    BURST,
+    COOLDOWN_SECONDS,
+    DOCUMENT_MAX_BYTES,
+    STALE_SECONDS,
+    TRUST_SECONDS,
+    FetchFailed,
+    KeySource,
+    check_jwks_uri,
+    metadata_urls,
+)
 from support.jwts import jwk, key_set, rsa_key
 
 FIRST, SECOND = jwk(rsa_key(), kid="first"), jwk(rsa_key(name="second"), kid="second")
@@ -128,6 +138,42 @@ async def test_metadata_that_leads_elsewhere_is_not_followed(change: dict[str, o
         with pytest.raises(KeysUnavailable):
             await KeySource(server.url).keys_for("first", "RS256")
         assert "/jwks" not in server.hits
+
+
+@pytest.mark.parametrize(
+    ("url", "from_issuer"),
+    [
+        ("http://issuer.example/jwks", "https://issuer.example"),
+        ("https://127.0.0.1/jwks", "https://issuer.example"),
+        ("https://localhost/jwks", "https://issuer.example"),
+        ("https://[::1]/jwks", "https://issuer.example"),
+        ("https://issuer.example/jwks", "http://127.0.0.1:8789"),
+        ("file:///etc/passwd", "https://issuer.example"),
+        ("ftp://127.0.0.1/jwks", "http://127.0.0.1:8789"),
+        ("https:///jwks", "https://issuer.example"),
+        ("https://[::1/jwks", "https://issuer.example"),
+    ],
+)
+async def test_key_set_that_metadata_may_not_name(url: str, from_issuer: str) -> None:
+    with pytest.raises(FetchFailed):
+        check_jwks_uri(url, from_issuer)
+    check_jwks_uri("https://keys.example/jwks", "https://issuer.example")
+
+
+async def test_redirect_is_not_followed_even_to_the_issuer_itself() -> None:
+    async with issuer() as server:
+        server.answers["/moved"] = key_set(FIRST)
+        server.behave = answer(b"HTTP/1.1 302 Found\r\nLocation: /moved\r\nContent-Length: 0\r\n\r\n")
+        with pytest.raises(KeysUnavailable):
+            await KeySource(server.url, jwks_url=f"{server.url}/jwks").keys_for("first", "RS256")
+        assert server.hits == ["/jwks"]
+
+
+async def test_good_set_that_is_too_large_is_refused() -> None:
+    async with issuer() as server:
+        server.answers["/jwks"] = key_set(FIRST) + b" " * DOCUMENT_MAX_BYTES
+        with pytest.raises(KeysUnavailable):
+            await KeySource(server.url, jwks_url=f"{server.url}/jwks").keys_for("first", "RS256")
 
 
 async def test_one_fetch_serves_many_callers() -> None:

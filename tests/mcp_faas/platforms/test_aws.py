@@ -105,7 +105,11 @@ WRONG: dict[str, Callable[[dict[str, Any]], Any]] = {
     "a host that is a number": lambda sent: {**sent, "requestContext": {**sent["requestContext"], "domainName": 1}},
     "cookies that are text": lambda sent: {**sent, "cookies": [1]},
     "a body that is a list": lambda sent: {**sent, "body": [1]},
-    "invalid base64": lambda sent: {**sent, "body": "!", "isBase64Encoded": True},
+    "invalid base64": lambda sent: {
+        **sent,
+        "body": base64.b64encode(sent["body"].encode()).decode() + "!",
+        "isBase64Encoded": True,
+    },
     "a lone surrogate in the body": lambda sent: {**sent, "body": "\ud800"},
     "a query that is a number": lambda sent: {**sent, "rawQueryString": 1},
     "a load balancer's event": lambda sent: {

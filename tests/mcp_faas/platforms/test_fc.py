@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from mcp_faas.platforms.fc import FunctionComputeEvent, handler_for
+from mcp_faas.call import SCOPE_KEY, Call
+from mcp_faas.platforms.fc import FunctionComputeEvent, handler_for, web_function
 from mcp_faas.platforms.instance import Instance
 from mcp_faas.server import build_app
 from mcp_faas.settings import read_settings
@@ -130,3 +131,17 @@ def test_call_that_takes_too_long_leaves_nothing_behind(handler: Any) -> None:
     for _ in range(3):
         assert call(handler, "add", {"a": 1, "b": 2})["result"]["structuredContent"] == {"result": 3.0}
         assert call(handler, "word_count", {"text": "x"})["result"]["structuredContent"] == {"result": 1}
+
+
+@pytest.mark.anyio
+async def test_platforms_headers_go_no_further_than_the_call() -> None:
+    """Older runtimes put the function's own credentials into them."""
+    seen: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope)
+
+    sent = [(b"x-fc-request-id", b"r-1"), (b"x-fc-access-key-secret", b"secret"), (b"accept", b"*/*")]
+    await web_function(app, "https://mcp.example.com/mcp")({"type": "http", "headers": sent}, None, None)  # type: ignore[arg-type]  # not used
+    assert seen[0]["headers"] == [(b"accept", b"*/*")]
+    assert seen[0][SCOPE_KEY] == Call(request_id="r-1", public_url="https://mcp.example.com/mcp")
