@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "functions"))
+sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "functions")]
 
 from lifecycle import arguments, report  # noqa: E402 - found through the line above
 from lifecycle.errors import UsageError  # noqa: E402

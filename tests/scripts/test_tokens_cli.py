@@ -1,0 +1,525 @@
+"""`scripts/tokens.py` as a person types it: what is on which stream, and how it ends."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import re
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edges.listener import Answer, Listener, Request
+from edges.serving import running
+from lifecycle import clients
+from mcp_faas.tokens import from_object, has_our_shape, is_ours
+from rotating.clock import FastClock
+from rotating.services import FcService, service
+
+ROOT = Path(__file__).resolve().parents[2]
+TOOL = ROOT / "scripts" / "tokens.py"
+FOREIGN = {"tokenName": "printer", "enable": True, "tokenData": "foreign-" + "v" * 40, "note": [1]}
+TOKEN = re.compile(r"mcpt-[0-9A-Za-z]{43}-[0-9A-Za-z]{6}")
+COMMANDS = ("mint", "list", "rotate", "revoke", "rollback", "verify", "config", "jwt")
+
+
+def tokens(*arguments: object, stdin: str = "", python: tuple[str, ...] = (sys.executable,), **environment: str) -> Any:
+    """One run; a traceback is a defect whatever else happened."""
+    done = subprocess.run(
+        [*python, str(TOOL), *map(str, arguments)],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=130,
+        env={**os.environ, **environment},
+    )
+    assert "Traceback" not in done.stderr
+    if done.returncode:
+        assert done.stderr.strip(), "a non-zero exit says why"
+    return done
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A document with one foreign token."""
+    found = tmp_path / "tokens.json"
+    found.write_text(json.dumps({"tokens": [FOREIGN], "kept": {"deep": 1}}))
+    found.chmod(0o600)
+    return found
+
+
+def entries(path: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(path.read_text())["tokens"]
+    return found
+
+
+def ours(path: Path) -> list[str]:
+    return [token.data for token in from_object(json.loads(path.read_text())).tokens if is_ours(token)]
+
+
+def name_of(path: Path, data: str) -> str:
+    return next(str(entry["tokenName"]) for entry in entries(path) if entry["tokenData"] == data)
+
+
+# mint
+
+
+def test_mint_prints_one_line_and_nothing_else_on_python_alone() -> None:
+    done = tokens("mint", python=(sys.executable, "-E", "-S"))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.fullmatch(TOKEN.pattern + "\n", done.stdout)
+    assert has_our_shape(done.stdout.strip())
+
+
+def test_mint_document_is_one_line_of_json_that_is_a_document() -> None:
+    done = tokens("mint", "--document")
+    assert done.stdout.count("\n") == 1
+    (token,) = from_object(json.loads(done.stdout)).tokens
+    assert is_ours(token)
+    assert token.enabled
+
+
+def test_mint_with_an_address_stores_and_shows(path: Path) -> None:
+    done = tokens("mint", f"file:{path}")
+    assert ours(path) == [done.stdout.strip()]
+    assert entries(path)[0] == FOREIGN
+
+
+def test_mint_begins_a_file(tmp_path: Path) -> None:
+    new = tmp_path / "new.json"
+    done = tokens("mint", f"file:{new}")
+    assert ours(new) == [done.stdout.strip()]
+    assert stat.S_IMODE(new.stat().st_mode) == 0o600
+
+
+# rotate and what is delivered
+
+
+def test_rotate_shows_the_token_alone_on_stdout(path: Path) -> None:
+    done = tokens("rotate", f"file:{path}")
+    assert [done.stdout] == [f"{ours(path)[0]}\n"]
+    assert not TOKEN.search(done.stderr)
+    again = tokens("rotate", f"file:{path}")
+    assert (again.returncode, again.stdout) == (0, "")
+
+
+def test_with_deliver_nothing_is_shown(path: Path, tmp_path: Path) -> None:
+    sink = tmp_path / "token"
+    done = tokens("rotate", f"file:{path}", "--deliver", f"file:{sink}", "--json")
+    assert not TOKEN.search(done.stdout + done.stderr)
+    assert json.loads(done.stdout)["changed"] is True
+    assert sink.read_text() == ours(path)[0] + "\n"
+    assert stat.S_IMODE(sink.stat().st_mode) == 0o600
+
+
+def test_a_second_host_gets_what_the_first_made_and_nothing_is_written(path: Path, tmp_path: Path) -> None:
+    tokens("rotate", f"file:{path}", "--deliver", f"file:{tmp_path / 'one'}")
+    before = path.stat().st_ino, path.read_bytes()
+    tokens("rotate", f"file:{path}", "--deliver", f"file:{tmp_path / 'two'}")
+    assert (tmp_path / "one").read_text() == (tmp_path / "two").read_text()
+    assert (path.stat().st_ino, path.read_bytes()) == before
+
+
+def test_env_keeps_the_other_lines(path: Path, tmp_path: Path) -> None:
+    dotenv = tmp_path / ".env"
+    dotenv.write_text("A=1\nexport MCP_TOKEN='old'\n# end\n")
+    tokens("rotate", f"file:{path}", "--deliver", f"env:{dotenv}")
+    assert dotenv.read_text() == f"A=1\nexport MCP_TOKEN={ours(path)[0]}\n# end\n"
+    assert stat.S_IMODE(dotenv.stat().st_mode) == 0o600
+
+
+def test_github_output_is_masked_first(path: Path, tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    done = tokens("rotate", f"file:{path}", "--deliver", "github-output", GITHUB_OUTPUT=str(output))
+    (token,) = ours(path)
+    assert done.stdout == f"::add-mask::{token}\n"
+    assert output.read_text() == f"token={token}\n"
+
+
+def test_a_delivery_that_fails_stops_before_the_old_token(path: Path, tmp_path: Path) -> None:
+    first = tokens("mint", f"file:{path}").stdout.strip()
+    time.sleep(1.1)
+    nowhere = tmp_path / "none" / "token"
+    done = tokens("rotate", f"file:{path}", "--max-age", "1s", "--overlap", "0s", "--deliver", f"file:{nowhere}")
+    assert done.returncode == 1
+    assert "run the same command again" in done.stderr
+    assert {entry["tokenData"]: entry["enable"] for entry in entries(path)}[first] is True
+    assert not TOKEN.search(done.stderr + done.stdout)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+def test_a_full_disk_under_stdout_is_a_failed_delivery(path: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, str(TOOL), "rotate", f"file:{path}"], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    shown = tokens("rotate", f"file:{path}").stdout.strip()
+    assert ours(path) == [shown], "what was not delivered is delivered by the next run"
+
+
+def test_a_whole_rotation_leaves_no_moment_without_a_token(path: Path, tmp_path: Path) -> None:
+    sink = tmp_path / "token"
+    run = ("rotate", f"file:{path}", "--overlap", "1s", "--deliver", f"file:{sink}")
+    tokens(*run)
+    first = sink.read_text()
+    time.sleep(1.1)
+    tokens(*run, "--max-age", "1s")
+    assert sink.read_text() != first
+    until = time.monotonic() + 30
+    while len(ours(path)) > 1 and time.monotonic() < until:
+        live = {entry["tokenData"] for entry in entries(path) if entry["enable"]}
+        assert sink.read_text().strip() in live
+        tokens(*run)
+    assert ours(path) == [sink.read_text().strip()]
+    assert entries(path)[0] == FOREIGN
+
+
+def test_a_dry_run_prints_the_plan_and_changes_nothing(path: Path) -> None:
+    before = path.read_bytes()
+    done = tokens("rotate", f"file:{path}", "--dry-run")
+    assert path.read_bytes() == before
+    assert [line[:6] for line in done.stdout.splitlines()[:3]] == ["1. add", "2. del", "3. not"]
+    plan = json.loads(tokens("rotate", f"file:{path}", "--dry-run", "--json").stdout)
+    assert [step["action"] for step in plan["steps"]] == ["add", "deliver", "mark"]
+    assert plan["dry_run"] is True
+
+
+# revoke and rollback
+
+
+def test_rollback_and_what_follows(path: Path, tmp_path: Path) -> None:
+    sink = tmp_path / "token"
+    deliver = ("--deliver", f"file:{sink}")
+    tokens("rotate", f"file:{path}", *deliver)
+    first = sink.read_text()
+    time.sleep(1.1)
+    tokens("rotate", f"file:{path}", *deliver, "--max-age", "1s")
+    assert sink.read_text() != first
+    for _ in range(2):
+        assert tokens("rollback", f"file:{path}", *deliver).returncode == 0
+        assert sink.read_text() == first
+    assert tokens("rotate", f"file:{path}", *deliver).returncode == 0
+    assert sink.read_text() == first
+
+
+def test_rollback_after_the_overlap_says_so(path: Path) -> None:
+    tokens("rotate", f"file:{path}")
+    done = tokens("rollback", f"file:{path}")
+    assert done.returncode == 3
+    assert "overlap is over" in done.stderr
+
+
+def test_revoke_now_twice_is_as_once(path: Path) -> None:
+    first = tokens("rotate", f"file:{path}").stdout.strip()
+    name = name_of(path, first)
+    done = tokens("revoke", f"file:{path}", name, "--now")
+    assert ours(path) == [done.stdout.strip()] != [first]
+    before = path.read_bytes()
+    assert tokens("revoke", f"file:{path}", name, "--now").returncode == 0
+    assert path.read_bytes() == before
+
+
+def test_revoke_of_another_tools_token_is_refused(path: Path) -> None:
+    for name in ("printer", "nobody"):
+        done = tokens("revoke", f"file:{path}", name, "--now")
+        assert done.returncode == 3
+        assert name in done.stderr
+    assert entries(path) == [FOREIGN]
+
+
+# Refusals
+
+
+@pytest.mark.parametrize("dry", [[], ["--dry-run"]])
+@pytest.mark.parametrize("data", ["", "****", "abc****" + "v" * 40, None, "short"])
+def test_a_masked_empty_or_missing_value_is_refused(path: Path, data: str | None, dry: list[str]) -> None:
+    entry = {"tokenName": "a", "enable": True, **({} if data is None else {"tokenData": data})}
+    path.write_text(json.dumps({"tokens": [entry]}))
+    before = path.read_bytes()
+    done = tokens("rotate", f"file:{path}", *dry)
+    assert done.returncode == 3
+    assert "Nothing was changed" in done.stderr
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("dry", [[], ["--dry-run"]])
+def test_twenty_tokens_are_refused(path: Path, dry: list[str]) -> None:
+    full = [{**FOREIGN, "tokenName": f"t{n}", "tokenData": f"{n:040d}"} for n in range(20)]
+    path.write_text(json.dumps({"tokens": full}))
+    assert tokens("rotate", f"file:{path}", *dry).returncode == 3
+    assert entries(path) == full
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{}", '{"tokens": 1}', '{"tokens": [], "tokens": []}', json.dumps({"tokens": [FOREIGN, FOREIGN]})],
+)
+def test_an_unknown_shape_is_not_written(path: Path, text: str) -> None:
+    path.write_text(text)
+    assert tokens("rotate", f"file:{path}").returncode != 0
+    assert path.read_text() == text
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["spin"],
+        ["rotate"],
+        ["rotate", "nowhere"],
+        ["rotate", "file:x", "--max-age", "30"],
+        ["rotate", "file:x", "--overlap", "-1h"],
+        ["rotate", "file:x", "--overlap", "1.5h"],
+        ["rotate", "file:x", "--max-age", "99999999d"],
+        ["rotate", "file:x", "--deliver", "mail:me"],
+        ["rotate", "file:x", "--deliver", "github-output"],
+        ["rotate", "file:x", "--probe", "ftp://host/mcp"],
+        ["rotate", "file:x", "--probe", "http://host.example/mcp"],
+        ["config", "https://h/mcp", "--client", "fax"],
+        ["config", "h/mcp", "--client", "cursor"],
+        ["verify", "h"],
+        ["mint", "--document", "file:x"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_is_2(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GITHUB_OUTPUT", raising=False)
+    assert tokens(*arguments).returncode == 2
+
+
+@pytest.mark.parametrize("timeout", ["0", "-1", "soon", "1000"])
+def test_a_wrong_timeout_is_2(path: Path, timeout: str) -> None:
+    done = tokens("list", f"file:{path}", TOKENS_TIMEOUT=timeout)
+    assert done.returncode == 2
+    assert "TOKENS_TIMEOUT" in done.stderr
+
+
+def test_a_missing_file_is_1_and_is_not_made(tmp_path: Path) -> None:
+    done = tokens("rotate", f"file:{tmp_path / 'none.json'}")
+    assert done.returncode == 1
+    assert not list(tmp_path.glob("none*"))
+
+
+def test_an_unreachable_service_is_1() -> None:
+    done = tokens("rotate", "fc://local/f/t", FC_ENDPOINT="http://127.0.0.1:9", TOKENS_TIMEOUT="1")
+    assert done.returncode == 1
+    assert "again" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_takes_no_file_is_1(path: Path) -> None:
+    path.parent.chmod(0o500)
+    try:
+        assert tokens("rotate", f"file:{path}").returncode == 1
+    finally:
+        path.parent.chmod(0o700)
+
+
+def test_a_home_that_takes_no_file_is_no_hindrance(path: Path) -> None:
+    assert tokens("rotate", f"file:{path}", HOME="/proc").returncode == 0
+
+
+# On a service
+
+
+@pytest.fixture
+def place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FcService]:
+    with service("fc_trigger", FastClock(), monkeypatch, tmp_path) as found:
+        found.put({"tokens": [FOREIGN]})
+        yield found
+
+
+def endpoint(place: FcService) -> dict[str, Any]:
+    return {"FC_ENDPOINT": f"http://127.0.0.1:{place.port}"}
+
+
+def test_no_secret_leaves_but_to_the_sink(place: FcService, tmp_path: Path) -> None:
+    sink = tmp_path / "token"
+    run = ("rotate", place.address, "--deliver", f"file:{sink}")
+    done = tokens(*run, DEBUG="sdk", **endpoint(place))
+    assert done.returncode == 0
+    token = sink.read_text().strip()
+    for value in (token, str(FOREIGN["tokenData"])):
+        assert value[:12] not in done.stdout + done.stderr
+    assert [file.name for file in tmp_path.iterdir()] == ["token"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+@pytest.mark.parametrize("call", [1, 2, 3, 5])
+def test_a_signal_at_any_call_leaves_a_document_to_go_on_from(
+    place: FcService, tmp_path: Path, number: signal.Signals, call: int
+) -> None:
+    sink = tmp_path / "token"
+    command = [sys.executable, str(TOOL), "rotate", place.address, "--deliver", f"file:{sink}"]
+    run = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, **endpoint(place)})
+
+    def strike(kind: str, at: int) -> str | None:
+        if at == call:
+            run.send_signal(number)
+            return "timeout after" if number != signal.SIGKILL else None
+        return None
+
+    place.fail = strike
+    story = run.communicate(timeout=120)[1]
+    assert "Traceback" not in story
+    assert run.returncode == (1 if number != signal.SIGKILL else -signal.SIGKILL)
+    if number != signal.SIGKILL:
+        assert "again" in story
+    place.fail = lambda kind, at: None
+    assert tokens("rotate", place.address, "--deliver", f"file:{sink}", **endpoint(place)).returncode == 0
+    known = [token for token in from_object(place.truth()).tokens if is_ours(token)]
+    assert [token.data for token in known] == [sink.read_text().strip()]
+    assert place.truth()["tokens"][0] == FOREIGN
+
+
+# verify
+
+
+class Door:
+    """An MCP endpoint with a door that a test describes."""
+
+    def __init__(self) -> None:
+        self.token = "good-" + "t" * 40
+        self.refusal = Answer(401, (("content-type", "application/json"),), b'{"error": "unauthorized"}')
+        self.open = False
+        self.metadata = False
+        self._listener = Listener(self.answer, body_limit_bytes=65536)
+
+    @property
+    def port(self) -> int:
+        return self._listener.port
+
+    async def start(self) -> None:
+        await self._listener.start()
+
+    async def stop(self) -> None:
+        await self._listener.stop()
+
+    async def answer(self, request: Request) -> Answer:
+        if request.path.startswith("/.well-known/"):
+            return Answer(200, (), b"{}") if self.metadata else Answer(404)
+        if self.open or request.header("authorization") == f"Bearer {self.token}":
+            return Answer(200, (), b'{"result": {"protocolVersion": "2025-06-18"}}')
+        return self.refusal
+
+
+@pytest.fixture
+def door() -> Iterator[Door]:
+    with running(Door()) as found:
+        yield found
+
+
+def verify(door: Door, stdin: str) -> Any:
+    return tokens("verify", f"http://127.0.0.1:{door.port}/mcp", "--json", stdin=stdin)
+
+
+def results(done: Any) -> dict[str, str]:
+    return {check["id"]: check["result"] for check in json.loads(done.stdout)["checks"]}
+
+
+def test_verify_passes_a_good_door_and_shows_no_token(door: Door) -> None:
+    done = verify(door, door.token + "\n")
+    assert done.returncode == 0
+    assert set(results(done).values()) == {"pass"}
+    assert door.token[:12] not in done.stdout + done.stderr
+
+
+def test_verify_finds_an_open_door(door: Door) -> None:
+    door.open = True
+    done = verify(door, "")
+    assert done.returncode == 1
+    assert results(done)["stranger"] == results(done)["guess"] == "fail"
+    assert "THE DOOR IS OPEN" in done.stdout
+
+
+def test_verify_finds_a_refused_token_a_leak_and_metadata(door: Door) -> None:
+    assert results(verify(door, "other-" + "t" * 40))["token"] == "fail"
+    door.refusal = Answer(401, (), b"Traceback (most recent call last)")
+    assert results(verify(door, door.token))["leak"] == "fail"
+    door.refusal = Answer(500)
+    done = verify(door, door.token)
+    assert results(done)["stranger"] == "fail"
+    assert "authorizer" in done.stdout
+    door.refusal, door.metadata = Answer(401), True
+    door.token = tokens("mint").stdout.strip()
+    assert results(verify(door, door.token))["discovery"] == "fail"
+
+
+def test_verify_of_nothing_is_1() -> None:
+    assert tokens("verify", "http://127.0.0.1:9/mcp", TOKENS_TIMEOUT="1").returncode == 1
+
+
+# config
+
+
+@pytest.mark.parametrize("client", clients.CLIENTS)
+def test_each_configuration_parses_as_its_client_does(client: str) -> None:
+    url = "https://mcp.example.com/mcp"
+    done = tokens("config", url, "--client", client, "--name", "demo", python=(sys.executable, "-E", "-S"))
+    assert done.returncode == 0
+    kind = clients.FORMATS[client].kind
+    if kind == "json":
+        read: Any = json.loads(done.stdout)
+        entry = read.get("servers", read.get("mcpServers"))["demo"]
+        assert url in (entry.get("url"), entry.get("serverUrl"), entry.get("httpUrl"), *entry.get("args", []))
+        said = json.dumps(entry)
+        assert "Bearer" in said
+    elif kind == "toml":
+        toml = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")  # pytest brings tomli
+        read = toml.loads(done.stdout)
+        assert read["mcp_servers"]["demo"] == {"url": url, "bearer_token_env_var": "MCP_TOKEN"}
+    else:
+        assert (
+            url
+            in subprocess.run(
+                ["bash", "-c", f"printf '%s\\n' {done.stdout.strip()}"], capture_output=True, text=True, check=True
+            ).stdout.splitlines()
+        )
+    assert not TOKEN.search(done.stdout)
+
+
+@pytest.mark.parametrize(("said", "client"), [("VS Code", "vscode"), ("vs-code", "vscode"), ("Gemini", "gemini-cli")])
+def test_a_client_is_known_by_its_usual_names(said: str, client: str) -> None:
+    assert clients.client_name(said) == client
+
+
+# help, and the page that shows it
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command: str) -> None:
+    done = tokens(command, "--help")
+    assert done.returncode == 0
+    assert "exit codes" in done.stdout or command in done.stdout
+
+
+def test_jwt_signs_for_a_key_set_that_it_prints(tmp_path: Path) -> None:
+    import jwt
+
+    common = (
+        "jwt",
+        "--issuer",
+        "http://127.0.0.1:9",
+        "--audience",
+        "http://127.0.0.1:8787/mcp",
+        "--keys",
+        tmp_path / "key",
+    )
+    token = tokens(*common, "--scope", "a b").stdout.strip()
+    jwks = json.loads(tokens(*common, "--jwks").stdout)
+    assert "d" not in jwks["keys"][0]
+    key = jwt.PyJWK(jwks["keys"][0])
+    claims = jwt.decode(token, key.key, algorithms=["ES256"], audience="http://127.0.0.1:8787/mcp")
+    assert claims["scope"] == "a b"
+    assert jwt.get_unverified_header(token)["typ"] == "at+jwt"
+    assert stat.S_IMODE((tmp_path / "key").stat().st_mode) == 0o600
