@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from artifacts import application, archive, bytecode, interpreters, manifest, natives, sources, wheels
+from artifacts import application, archive, bytecode, interpreters, manifest, natives, sdists, sources, wheels
 from artifacts.deployables import (
     ARCHITECTURES,
     ARTIFACTS,
@@ -52,7 +52,10 @@ def fill(artifact: Artifact, target: Target, folder: Path, say: Callable[[str], 
     lock = FUNCTIONS / artifact.deployable / artifact.requirements if artifact.requirements else None
     if lock:
         say(f"{artifact.name}: installing the packages of {lock.relative_to(ROOT)} for {target}")
-        wheels.install(lock, target, folder)
+        wheels.install(lock, target, folder, without=artifact.sdists)
+        if artifact.sdists:
+            say(f"{artifact.name}: building {', '.join(artifact.sdists)}, which has no wheel")
+            sdists.install(lock, target, artifact.sdists, folder)
     own = sources.copy(collected, artifact.executables, folder)
     if artifact.executables:
         (folder / "python-version").write_text(f"{target.python}\n", encoding="utf-8")  # for `bootstrap` to compare

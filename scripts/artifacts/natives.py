@@ -15,7 +15,7 @@ TAGGED = re.compile(r"\.(?P<implementation>cpython|pypy)-?(?P<version>\d+t?)-(?P
 
 def check(folder: Path, target: Target) -> int:
     """Raise with the name of the first library that does not fit; returns how many do."""
-    natives = [path for path in sorted(folder.rglob("*")) if path.is_file() and _is_native(path)]
+    natives = found(folder)
     for path in natives:
         reason = misfit(path, target)
         if reason:
@@ -24,6 +24,11 @@ def check(folder: Path, target: Target) -> int:
                 "Wheels come from the lock and fit; if the file is yours, build it for that target or leave it out."
             )
     return len(natives)
+
+
+def found(folder: Path) -> list[Path]:
+    """Every library of a folder, whatever it is built for."""
+    return [path for path in sorted(folder.rglob("*")) if path.is_file() and _is_native(path)]
 
 
 def misfit(path: Path, target: Target) -> str:

@@ -15,10 +15,11 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import boto3
 import pytest
 
 import package as builder
-from artifacts import archive, interpreters, natives, wheels
+from artifacts import archive, installers, interpreters, natives, sdists, wheels
 from artifacts.deployables import ARTIFACTS, Target
 from artifacts.errors import BuildError
 from artifacts.locks import pins_for
@@ -27,6 +28,7 @@ from support.projects import ROOT, copy_project, package
 pytestmark = [pytest.mark.artifact, pytest.mark.timeout(900)]
 
 LOCK = ROOT / "functions/mcp_server/requirements.txt"
+GUARD_LOCK = ROOT / "functions/token_guard/requirements-fc.txt"
 PYTHONS = {"aws": "3.13", "fc": "3.12"}
 
 
@@ -138,12 +140,53 @@ def test_the_guard_on_aws_has_no_dependency(build: Path) -> None:
     assert not (folder / "mcp_faas/server.py").exists()
 
 
-@pytest.mark.parametrize("cloud", ["aws", "fc"])
-def test_the_dependencies_are_those_of_the_lock_for_that_python(build: Path, cloud: str) -> None:
-    folder = build / cloud / "mcp_server"
+# What Lambda's own Python has beside the standard library, as far as the guard may count on it.
+BOTO3 = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six.py")
+
+
+@pytest.mark.parametrize("entry", ["aws_authorizer", "aws_rotation"])
+def test_the_guard_on_aws_starts_with_boto3_alone(build: Path, tmp_path: Path, entry: str) -> None:
+    python = interpreters.find("3.13")
+    if python is None:
+        pytest.skip("no Python 3.13 on this machine to run the artifact")
+    for name in BOTO3:
+        (tmp_path / name).symlink_to(Path(boto3.__file__).parent.parent / name)
+    environment = {"MCP_TOKENS": "aws://eu-west-1/tokens", "AWS_REGION": "eu-west-1"}
+    done = start(python, [build / "aws/token_guard", tmp_path], entry, environment)
+    assert done.stdout.split() == ["function"], done.stderr
+
+
+def test_the_rotator_on_fc_starts_with_what_is_packaged(build: Path) -> None:
+    """It and what it imports only when it reads a trigger and delivers: both official clients."""
+    python = interpreters.find("3.12")
+    if python is None:
+        pytest.skip("no Python 3.12 on this machine to run the artifact")
+    late = ("mcp_faas.stores.fc_trigger", "mcp_faas.stores.fc_domain", "mcp_faas.lifecycle.sinks.oss")
+    done = start(python, [build / "fc/token_guard"], "fc_rotation", {}, *late)
+    assert done.stdout.split() == ["function"], done.stderr
+    folder = build / "fc/token_guard"
+    assert not {"mcp", "pydantic", "boto3", "botocore", "setuptools", "aws_rotation.py"} & {
+        path.name for path in folder.iterdir()
+    }
+
+
+def start(
+    python: Path, folders: list[Path], entry: str, environment: dict[str, str], *late: str
+) -> subprocess.CompletedProcess[str]:
+    """Import an entry point with nothing on the path but these folders and the standard library."""
+    path = f"import sys; sys.path[:0] = {[str(folder) for folder in folders]!r}"
+    imports = "; ".join(f"import {module}" for module in [entry, *late])
+    ask = f"{path}; {imports}; print(type({entry}.handler).__name__)"
+    command = [str(python), "-I", "-S", "-B", "-W", "ignore", "-c", ask]
+    return subprocess.run(command, capture_output=True, text=True, cwd="/", env=environment)
+
+
+@pytest.mark.parametrize("name", ["aws/mcp_server", "fc/mcp_server", "fc/token_guard"])
+def test_the_dependencies_are_those_of_the_lock_for_that_python(build: Path, name: str) -> None:
+    folder, lock = build / name, GUARD_LOCK if name == "fc/token_guard" else LOCK
     wanted = {
         (pin.requirement.name.replace("-", "_").lower(), str(pin.requirement.specifier).removeprefix("=="))
-        for pin in pins_for(Target(PYTHONS[cloud], "x86_64"), LOCK)
+        for pin in pins_for(Target(PYTHONS[name.split("/")[0]], "x86_64"), lock)
     }
     found = {tuple(path.name.removesuffix(".dist-info").lower().rsplit("-", 1)) for path in folder.glob("*.dist-info")}
     assert found == wanted
@@ -151,8 +194,8 @@ def test_the_dependencies_are_those_of_the_lock_for_that_python(build: Path, clo
 
 
 def test_every_native_library_fits(build: Path) -> None:
-    for cloud, python in PYTHONS.items():
-        assert natives.check(build / cloud / "mcp_server", Target(python, "x86_64")) >= 3
+    for name in ("aws/mcp_server", "fc/mcp_server", "fc/token_guard"):
+        assert natives.check(build / name, Target(PYTHONS[name.split("/")[0]], "x86_64")) >= 3
 
 
 def test_licences_stay_and_traces_of_the_machine_go(project: Path, build: Path) -> None:
@@ -161,7 +204,7 @@ def test_licences_stay_and_traces_of_the_machine_go(project: Path, build: Path) 
         folder = build / name
         for info in folder.glob("*.dist-info"):
             assert (info / "METADATA").is_file()
-            assert not {path.name for path in info.iterdir()} & set(wheels.INSTALLER_TRACES)
+            assert not {path.name for path in info.iterdir()} & set(installers.INSTALLER_TRACES)
         assert not (folder / "bin").exists()
         for path in folder.rglob("*"):
             content = path.read_bytes() if path.is_file() else b""
@@ -169,7 +212,7 @@ def test_licences_stay_and_traces_of_the_machine_go(project: Path, build: Path) 
     assert list((build / "aws/mcp_server").glob("pydantic_core-*.dist-info/licenses/*"))
 
 
-@pytest.mark.parametrize("name", ["aws/mcp_server", "aws/token_guard", "fc/mcp_server"])
+@pytest.mark.parametrize("name", ["aws/mcp_server", "aws/token_guard", "fc/mcp_server", "fc/token_guard"])
 def test_bytecode_is_there_for_the_right_python(build: Path, name: str) -> None:
     version = PYTHONS[name.split("/")[0]]
     python = interpreters.find(version)
@@ -217,9 +260,21 @@ def test_pip_installs_the_same_files_as_uv(tmp_path: Path, monkeypatch: pytest.M
     wanted = {"rpds-py", "click", "exceptiongroup", "typing-extensions"}
     lock.write_text("".join(f"{pin}\n" for pin in pins_for(target, LOCK) if pin.requirement.name in wanted))
     wheels.install(lock, target, tmp_path / "uv")
-    monkeypatch.setattr(wheels, "_uv", lambda *_: None)
+    monkeypatch.setattr(installers, "_uv", lambda *_: None)
     wheels.install(lock, target, tmp_path / "pip")
     assert files(tmp_path / "uv") == files(tmp_path / "pip") != set()
+    for name in files(tmp_path / "uv"):
+        assert (tmp_path / "uv" / name).read_bytes() == (tmp_path / "pip" / name).read_bytes(), name
+
+
+def test_pip_builds_the_same_files_from_source_as_uv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target, names = Target("3.12", "x86_64"), ("alibabacloud-tea",)
+    for name in ("uv", "pip"):
+        (tmp_path / name).mkdir()
+        sdists.install(GUARD_LOCK, target, names, tmp_path / name)
+        monkeypatch.setattr(installers, "_uv", lambda *_: None)
+    assert files(tmp_path / "uv") == files(tmp_path / "pip")
+    assert {"Tea/model.py", "alibabacloud_tea-0.4.3.dist-info/METADATA"} <= files(tmp_path / "uv")
     for name in files(tmp_path / "uv"):
         assert (tmp_path / "uv" / name).read_bytes() == (tmp_path / "pip" / name).read_bytes(), name
 
@@ -370,6 +425,58 @@ def test_a_wheel_with_another_hash_is_not_installed(sources: Path) -> None:
     assert "click" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (sources / ".build/aws/mcp_server").exists()
+
+
+def test_a_source_distribution_with_another_hash_is_not_built(sources: Path) -> None:
+    lock = sources / "functions/token_guard/requirements-fc.txt"
+    text = re.sub(r"(alibabacloud-tea==\S+ \\\n\s+--hash=sha256:)\w+", r"\g<1>" + 64 * "0", lock.read_text())
+    assert text != lock.read_text()
+    lock.write_text(text)
+    done = package(sources, "--only", "fc/token_guard")
+    assert done.returncode == 1
+    assert "alibabacloud-tea of" in done.stderr
+    assert "hash" in done.stderr.lower()
+    assert "Traceback" not in done.stderr
+    assert not (sources / ".build/fc/token_guard").exists()
+    assert left_over(sources / ".build") == []
+
+
+def test_what_is_not_named_is_never_built_from_source(tmp_path: Path) -> None:
+    with pytest.raises(BuildError, match=r"(?s)Each needs a wheel.*alibabacloud-tea"):
+        wheels.install(GUARD_LOCK, Target("3.12", "x86_64"), tmp_path / "into")
+    assert files(tmp_path / "into") == {".requirements.txt"}
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("requests", "requests has a wheel in .* by now; take it out of the list of sdists"),
+        ("mangum", "has no mangum; take it out of the list of sdists"),
+    ],
+)
+def test_only_what_has_no_wheel_is_built_from_source(tmp_path: Path, name: str, reason: str) -> None:
+    with pytest.raises(BuildError, match=reason):
+        sdists.install(GUARD_LOCK, Target("3.12", "x86_64"), (name,), tmp_path)
+    assert files(tmp_path) == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("tea/fast.cpython-311-x86_64-linux-gnu.so", b"\x7fELF\x02\x01\x01", "fast.* was compiled on this machine"),
+        ("tea/fast.dylib", b"\xcf\xfa\xed\xfe", "fast.dylib was compiled on this machine"),
+        ("tea/command", b"\x7fELF\x02\x01\x01", "command was compiled on this machine"),
+        ("tea-1.dist-info/WHEEL", b"Wheel-Version: 1.0\nRoot-Is-Purelib: false\n", "says that it is not pure Python"),
+    ],
+)
+def test_what_was_built_here_must_be_pure_python(tmp_path: Path, name: str, content: bytes, reason: str) -> None:
+    for good in ("tea/__init__.py", "tea-1.dist-info/WHEEL"):
+        (tmp_path / good).parent.mkdir()
+        (tmp_path / good).write_bytes(b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+    sdists.check(tmp_path)
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(BuildError, match=reason):
+        sdists.check(tmp_path)
 
 
 def test_a_broken_tools_file_is_named_with_its_line(sources: Path) -> None:
