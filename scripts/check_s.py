@@ -17,7 +17,7 @@ import yaml
 from artifacts import sources
 from artifacts.deployables import ARTIFACTS, DEFAULT_ARCHITECTURE, DEFAULT_PYTHON, target_of
 from artifacts.errors import BuildError
-from s_rules import doors, functions, literals
+from s_rules import doors, functions, literals, rotation
 from s_rules.resources import Contents, Resource, resources
 from serverless_devs import CommandLineError, template
 
@@ -66,9 +66,11 @@ def complaints(
         yield "resources is empty: there is nothing to deploy."
     for resource in found:
         yield from _one(resource, built)
+        yield from rotation.rotator(resource, found)
     yield from functions.built_before(found)
     yield from doors.same_function(found)
     yield from doors.plain_deploy(found, rendered)
+    yield from rotation.plain_deploy(found, rendered)
     yield from literals.secrets(text, found)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from s_rules.resources import Resource, Trigger, items, mapping, shown
+from s_rules.resources import Resource, Trigger, items, mapping, plainly_deployed, shown
 
 METHODS = ("GET", "POST", "PUT", "DELETE", "HEAD", "PATCH", "OPTIONS")
 DOORS_OF = {"bearer": ("platform",), "anonymous": ("bearer", "jwt")}  # authType -> values of MCP_DOOR
@@ -84,10 +84,13 @@ def same_function(found: list[Resource]) -> Iterator[str]:
 def plain_deploy(found: list[Resource], rendered: Mapping[str, Any]) -> Iterator[str]:
     """`s deploy` without a name must not come near the tokens."""
     holders = {r.name for r in found for t in r.triggers("http") if t.config.get("authType") == "bearer"}
-    steps = mapping(rendered.get("flow")).get("deploy")
-    if holders and not isinstance(steps, list):
+    named = plainly_deployed(rendered)
+    if holders and named is None:
         names = ", ".join(sorted(holders))
-        yield f"flow.deploy is {shown(steps)}, so a plain `s deploy` would undo the rotation of {names}."
-    named = {str(name) for step in items(steps) for name in (items(step) or [step])}
-    for name in sorted(named & holders):
+        yield f"{_deploy(rendered)}, so a plain `s deploy` would undo the rotation of {names}."
+    for name in sorted((named or set()) & holders):
         yield f"flow.deploy names {name}, whose trigger holds tokens: a plain `s deploy` would undo each rotation."
+
+
+def _deploy(rendered: Mapping[str, Any]) -> str:
+    return f"flow.deploy is {shown(mapping(rendered.get('flow')).get('deploy'))}"

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mcp_faas.settings import SettingsError, read_settings, require_public_url
+from s_rules.environments import Watched
 from s_rules.resources import Contents, Resource, items, mapping, shown
 
 ENVIRONMENT_MAX_BYTES = 4096  # FC counts all names and values of a function together
@@ -101,24 +102,12 @@ def settings(resource: Resource) -> Iterator[str]:
     if not resource.is_mcp_server:
         return
     path = f"{resource.path}.props.environmentVariables"
-    watched = _Watched({str(name): str(value) for name, value in resource.environment.items()})
+    watched = Watched({str(name): str(value) for name, value in resource.environment.items()})
     try:
         found = read_settings(watched)
         require_public_url(found)
     except SettingsError as error:
         yield f"{path}: the function would not start. {error}"
         return
-    for name in sorted(name for name in watched.keys() - watched.read if name.startswith("MCP_")):
+    for name in watched.unread(("MCP_",)):
         yield f"{path}.{name} is set, but with MCP_DOOR {found.door} nothing reads it. Is it misspelt?"
-
-
-class _Watched(dict[str, str]):
-    """An environment that remembers which of its names were asked for."""
-
-    def __init__(self, values: Mapping[str, str]) -> None:
-        super().__init__(values)
-        self.read: set[str] = set()
-
-    def get(self, key: str, default: Any = None) -> Any:
-        self.read.add(key)
-        return super().get(key, default)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 MCP_ARTIFACT = "mcp_server"
+GUARD_ARTIFACT = "token_guard"
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Trigger:
     """The configuration of one trigger, with its path for a sentence about it."""
 
     path: str
+    name: str
     config: Mapping[str, Any]
     written: Mapping[str, Any]
 
@@ -50,7 +52,15 @@ class Resource:
 
     @property
     def is_mcp_server(self) -> bool:
-        return str(self.props.get("code")).rpartition("/")[2] == MCP_ARTIFACT
+        return self._artifact == MCP_ARTIFACT
+
+    @property
+    def is_rotator(self) -> bool:
+        return self._artifact == GUARD_ARTIFACT
+
+    @property
+    def _artifact(self) -> str:
+        return str(self.props.get("code")).rstrip("/").rpartition("/")[2]
 
     @property
     def before_deploy(self) -> str:
@@ -65,7 +75,16 @@ class Resource:
                 source = mapping(written[place]) if place < len(written) else {}
                 path = f"{self.path}.props.triggers[{place}].triggerConfig"
                 config = mapping(mapping(trigger).get("triggerConfig"))
-                yield Trigger(path, config, mapping(source.get("triggerConfig")))
+                name = str(mapping(trigger).get("triggerName"))
+                yield Trigger(path, name, config, mapping(source.get("triggerConfig")))
+
+
+def plainly_deployed(rendered: Mapping[str, Any]) -> set[str] | None:
+    """The resources that an `s deploy` without a name deploys; None: all of them."""
+    steps = mapping(rendered.get("flow")).get("deploy")
+    if not isinstance(steps, list):
+        return None
+    return {str(name) for step in steps for name in (items(step) or [step])}
 
 
 def resources(written: object, rendered: object) -> list[Resource]:

@@ -254,6 +254,108 @@ RULES: dict[str, tuple[dict[str, object], str]] = {
         "environmentVariables.MCP_JWT_JWKS holds a private or symmetric key",
     ),
     "nothing": ({"resources": {}}, "resources is empty"),
+    "a rotator that strangers start": (
+        {at("fc_rotation", "triggers.0.triggerType"): "http"},
+        "resources.fc_rotation.props.triggers has http; write one timer",
+    ),
+    "a rotator that nobody starts": ({at("fc_rotation", "triggers"): GONE}, "props.triggers has nothing; write one"),
+    "two timers": (
+        {at("fc_rotation", "triggers"): [{"triggerType": "timer"}, {"triggerType": "timer"}]},
+        "props.triggers has timer, timer; write one timer",
+    ),
+    "a timer without a time": (
+        {at("fc_rotation", f"{HTTP}.cronExpression"): GONE},
+        "triggers[0].triggerConfig.cronExpression is not set; write '@every 60m'",
+    ),
+    "a timer in words of its own": (
+        {at("fc_rotation", f"{HTTP}.cronExpression"): "@every 1h"},
+        'cronExpression is "@every 1h"; write',
+    ),
+    "a timer that is faster than a run": (
+        {at("fc_rotation", f"{HTTP}.cronExpression"): "@every 1m"},
+        'cronExpression is "@every 1m"; write',
+    ),
+    "a timer that is too rare": (
+        {at("fc_rotation", f"{HTTP}.cronExpression"): "@every 1441m"},
+        "another number of minutes from 2 to 1440",
+    ),
+    "a timer that is off": ({at("fc_rotation", f"{HTTP}.enable"): False}, "triggerConfig.enable is False; write true"),
+    "a rotator without a role": (
+        {at("fc_rotation", "role"): GONE},
+        "fc_rotation.props.role is not set; write the name",
+    ),
+    "a rotator with an empty role": ({at("fc_rotation", "role"): ""}, 'fc_rotation.props.role is ""; write the name'),
+    "a role that fc3 would change": (
+        {at("fc_rotation", "role"): "McpRotation"},
+        'role is "McpRotation"; write the name',
+    ),
+    "the rotator's role for everybody": (
+        {at("mcp_server_jwt", "role"): "mcp-token-rotation"},
+        "resources.mcp_server_jwt.props.role is that of resources.fc_rotation, which may rewrite triggers",
+    ),
+    "too little time for a rotation": ({at("fc_rotation", "timeout"): 60}, "timeout is 60; a run may take 120 s"),
+    "a rotator without a way out": ({at("fc_rotation", "internetAccess"): False}, "internetAccess is False; it calls"),
+    "a rotator without a document": (
+        {at("fc_rotation", "environmentVariables.MCP_TOKENS"): GONE},
+        "fc_rotation.props.environmentVariables: the function would not rotate. MCP_TOKENS is not set",
+    ),
+    "a document of another cloud": (
+        {at("fc_rotation", "environmentVariables.MCP_TOKENS"): "aws://eu-west-1/tokens"},
+        'MCP_TOKENS is "aws://eu-west-1/tokens"; it takes fc://REGION/FUNCTION/TRIGGER or fc-domain://',
+    ),
+    "a trigger that is not there": (
+        {at("fc_rotation", "environmentVariables.MCP_TOKENS"): "fc://cn-hangzhou/mcp-server/https"},
+        'is "fc://cn-hangzhou/mcp-server/https"; the triggers of mcp-server that hold tokens are: http.',
+    ),
+    "a trigger without tokens": (
+        {at("fc_rotation", "environmentVariables.MCP_TOKENS"): "fc://cn-hangzhou/mcp-server-jwt/http"},
+        "the triggers of mcp-server-jwt that hold tokens are: none.",
+    ),
+    "an age that is none": (
+        {at("fc_rotation", "environmentVariables.ROTATION_MAX_AGE"): "a month"},
+        "the function would not rotate. ROTATION_MAX_AGE is 'a month'",
+    ),
+    "an overlap that is none": (
+        {at("fc_rotation", "environmentVariables.ROTATION_OVERLAP"): "24"},
+        "the function would not rotate. ROTATION_OVERLAP is '24'",
+    ),
+    "a proof in the clear": (
+        {at("fc_rotation", "environmentVariables.ROTATION_PROBE"): "http://mcp.example.com/mcp"},
+        "the function would not rotate. http://mcp.example.com would carry the token in the clear",
+    ),
+    "a delivery to a file": (
+        {at("fc_rotation", "environmentVariables.ROTATION_DELIVER"): "file:/tmp/token"},
+        'ROTATION_DELIVER is "file:/tmp/token"; it takes oss://REGION/BUCKET/KEY.',
+    ),
+    "a delivery to no object": (
+        {at("fc_rotation", "environmentVariables.ROTATION_DELIVER"): "oss://cn-hangzhou/bucket/"},
+        'ROTATION_DELIVER is "oss://cn-hangzhou/bucket/"; it takes',
+    ),
+    "a misspelt setting of the rotation": (
+        {at("fc_rotation", "environmentVariables.ROTATION_MAXAGE"): "30d"},
+        "environmentVariables.ROTATION_MAXAGE is set, but nothing reads it. Is it misspelt?",
+    ),
+    "a setting of the MCP function": (
+        {at("fc_rotation", "environmentVariables.MCP_DOOR"): "platform"},
+        "fc_rotation.props.environmentVariables.MCP_DOOR is set, but nothing reads it",
+    ),
+    "a handler of another file": (
+        {at("fc_rotation", "handler"): "aws_rotation.handler"},
+        'fc_rotation.props.handler is "aws_rotation.handler"; ./.build/fc/token_guard has: fc_rotation.handler.',
+    ),
+    "a rotator on another Python": (
+        {at("fc_rotation", "runtime"): "python3.10"},
+        "props.runtime is python3.10, whose Python is 3.10; ./.build/fc/token_guard is built for 3.12",
+    ),
+    "a rotator that is not built": (
+        {"resources.fc_rotation.actions": {}},
+        'resources.fc_rotation.actions.pre-deploy is ""; it must run `make package`',
+    ),
+    "a plain deploy of the rotator": (
+        {"flow.deploy": [["mcp_server", "fc_rotation"]]},
+        "flow.deploy would deploy fc_rotation with a plain `s deploy`, with or without its role; leave it to `s fc_rot",
+    ),
+    "a plain deploy of everything, the rotator too": ({"flow": {}}, "flow.deploy would deploy fc_rotation"),
 }
 
 
@@ -282,6 +384,19 @@ ACCEPTED: dict[str, dict[str, object]] = {
         )
     },
     "a variable of the user's own tools": {at("mcp_server_jwt", "environmentVariables.WEATHER_UNITS"): "metric"},
+    "a rotation every two hours, proven and delivered": {
+        at("fc_rotation", f"{HTTP}.cronExpression"): "@every 120m",
+        at("fc_rotation", "environmentVariables.ROTATION_PROBE"): "https://mcp.example.com/mcp",
+        at("fc_rotation", "environmentVariables.ROTATION_DELIVER"): "oss://cn-hangzhou/my-bucket/mcp/token",
+    },
+    "the rotation of a domain": {
+        at("fc_rotation", "environmentVariables.MCP_TOKENS"): "fc-domain://cn-hangzhou/mcp.example.com"
+    },
+    "the rotation of a trigger that another file makes": {
+        at("fc_rotation", "environmentVariables.MCP_TOKENS"): "fc://cn-shanghai/another/door"
+    },
+    "a role as an ARN": {at("fc_rotation", "role"): "acs:ram::1234567890123456:role/mcp-token-rotation"},
+    "a role of the MCP function's own": {at("mcp_server_jwt", "role"): "reads-weather"},
     "a function that is started by its built-in runtime": {
         at("mcp_server_jwt", "runtime"): "python3.12",
         at("mcp_server_jwt", "handler"): "alibaba_fc.handler",
@@ -386,7 +501,7 @@ class Deploys:
 @pytest.fixture
 def deploys(tmp_path: Path) -> Iterator[Deploys]:
     guard = f"{shlex.quote(sys.executable)} {shlex.quote(str(ROOT / 'scripts/first_tokens.py'))}"
-    text = TEXT.replace("make package ONLY=fc/mcp_server", "echo built")
+    text = re.sub(r"make package ONLY=fc/\w+", "echo built", TEXT)
     assert text.count(".venv/bin/python scripts/first_tokens.py") == 1
     text = text.replace(".venv/bin/python scripts/first_tokens.py", guard)
     with serverless_devs.template(text) as template:
@@ -402,6 +517,22 @@ def test_a_plain_deploy_comes_near_no_trigger(deploys: Deploys) -> None:
     assert done.code == 0, done.output
     assert [(given["props"]["functionName"], "triggers" in given["props"]) for given in deploys.inputs] == [
         ("mcp-server", False)
+    ]
+
+
+def test_the_rotator_is_deployed_by_its_name_and_needs_no_token(deploys: Deploys) -> None:
+    done = deploys.run("fc_rotation", "deploy")
+    assert done.code == 0, done.output
+    (given,) = deploys.inputs
+    props = given["props"]
+    assert (props["functionName"], props["handler"], props["role"]) == (
+        "mcp-server-rotation",
+        "fc_rotation.handler",
+        "mcp-token-rotation",
+    )
+    assert props["environmentVariables"]["MCP_TOKENS"] == "fc://cn-hangzhou/mcp-server/http"
+    assert [(trigger["triggerType"], trigger["triggerConfig"]) for trigger in props["triggers"]] == [
+        ("timer", {"cronExpression": "@every 60m", "enable": True})
     ]
 
 
