@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+from collections import Counter
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -459,7 +460,9 @@ def test_a_plan_says_all_that_a_run_then_does(start: TokenDocument, policy: Poli
             refused=progress.refused | (value if step.action == "refuse" else frozenset()),
             delivered=(*progress.delivered, step.token) if step.action == "deliver" else progress.delivered,
         )
-    assert sorted(done) == sorted(actions(first))
+    assert not Counter(actions(first)) - Counter(done), "a planned step was not taken"
+    if not Generations(start).disabled:  # once such a token is gone, another may turn out to be the newest
+        assert sorted(done) == sorted(actions(first))
 
 
 def test_the_last_look_before_a_write_trusts_no_planner() -> None:

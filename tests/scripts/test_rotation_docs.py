@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-
 from lifecycle import clients, sinks
 from mcp_faas.tokens import Marks, has_our_shape, marks
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -175,3 +175,22 @@ def test_credentials_are_read_anew_for_each_run(
     assert function._access().fc_key[0] == "access_key_id"
     monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", "renewed")
     assert function._access().fc_key[0] == "renewed"
+
+
+def test_a_job_with_a_role_delivers_with_what_the_sdk_finds(oss: Oss, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mcp_faas.lifecycle.sinks import oss as sinks
+    from mcp_faas.stores import Access
+
+    class Role:
+        def get_credential(self) -> Any:
+            return SimpleNamespace(access_key_id="role-id", access_key_secret="secret", security_token="sts")
+
+    monkeypatch.setattr(sinks, "credentials", Role)
+    place = ("cn-hangzhou", "team-secrets", "mcp/token")
+    sink = sinks.ObjectSink("oss", *place, Access(oss_endpoint=f"http://127.0.0.1:{oss.port}"))
+    assert sink.holds() is None
+    sink.deliver("t" * 40)
+    assert sink.holds() == "t" * 40
+    headers = oss.headers["/team-secrets/mcp/token"]
+    assert "Credential=role-id/" in headers["authorization"]
+    assert headers["x-oss-security-token"] == "sts"

@@ -40,7 +40,7 @@ class FcClient:
         if key:
             settings |= {"access_key_id": key[0], "access_key_secret": key[1], "security_token": key[2] or None}
         else:
-            settings["credential"] = _credentials()
+            settings["credential"] = credentials()
         self.client: Any = Client(Config(**settings))
         milliseconds = max(1, int(access.timeout * 1000))
         self._runtime = RuntimeOptions(connect_timeout=milliseconds, read_timeout=milliseconds, autoretry=False)
@@ -71,7 +71,8 @@ class FcClient:
             os.environ.update(saved)
 
 
-def _credentials() -> Any:
+def credentials() -> Any:
+    """Whatever the SDK's own chain finds: environment, OIDC role, profile, the machine's RAM role."""
     from alibabacloud_credentials.client import Client as CredentialsClient
     from alibabacloud_credentials.exceptions import CredentialException
 

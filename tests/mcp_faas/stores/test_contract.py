@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rotating.clock import FastClock
-from rotating.services import FUNCTION, SERVICES, SETTINGS, AwsService, FileService, service
 
 from edges.fc_state import Unproven
 from mcp_faas.stores import (
@@ -27,6 +25,8 @@ from mcp_faas.stores import (
     read_secret,
 )
 from mcp_faas.tokens import DocumentError, TokenDocument, mint
+from rotating.clock import FastClock
+from rotating.services import FUNCTION, SERVICES, SETTINGS, AwsService, FileService, service
 
 NOW = datetime(2026, 11, 22, tzinfo=timezone.utc)
 VALUE = "foreign-" + "v" * 40

@@ -9,6 +9,7 @@ from alibabacloud_oss_v2.exceptions import BaseError
 
 from mcp_faas.lifecycle.sinks import SinkError
 from mcp_faas.stores import Access
+from mcp_faas.stores.fc_client import credentials
 
 MISSING = "NoSuchKey"
 
@@ -22,13 +23,12 @@ class ObjectSink:
     def __init__(self, label: str, region: str, bucket: str, key: str, access: Access) -> None:
         self.label = label
         self._place = {"bucket": bucket, "key": key}
-        if access.fc_key is None:
-            raise SinkError("no credentials: set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET")
+        keys = oss.credentials.StaticCredentialsProvider(*access.fc_key) if access.fc_key else _Chain()
         elsewhere = {"endpoint": access.oss_endpoint, "use_path_style": True} if access.oss_endpoint else {}
         self._client: Any = oss.Client(
             oss.Config(
                 region=region,
-                credentials_provider=oss.credentials.StaticCredentialsProvider(*access.fc_key),
+                credentials_provider=keys,
                 retry_max_attempts=1,
                 connect_timeout=access.timeout,
                 readwrite_timeout=access.timeout,
@@ -62,6 +62,17 @@ class ObjectSink:
             self._client.put_object(request)
         except BaseError as error:
             raise SinkError(f"cannot be written: {_code(error)}") from None
+
+
+class _Chain(oss.credentials.CredentialsProvider):  # type: ignore[misc] # the SDK has no types
+    """The credentials that the FC client would find, for a job whose identity is a role."""
+
+    def __init__(self) -> None:
+        self._found = credentials()
+
+    def get_credentials(self) -> Any:
+        now = self._found.get_credential()
+        return oss.credentials.Credentials(now.access_key_id, now.access_key_secret, now.security_token)
 
 
 def _code(error: BaseError) -> str:
