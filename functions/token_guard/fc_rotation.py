@@ -14,7 +14,7 @@ from typing import Any
 from mcp_faas import logs
 from mcp_faas.lifecycle.probe import Probe
 from mcp_faas.lifecycle.rotator import Rotator, RunFailed, RunRefused
-from mcp_faas.lifecycle.settings import RotationSettingsError, rotation_settings
+from mcp_faas.lifecycle.settings import RotationSettingsError, fc_access, rotation_settings
 from mcp_faas.lifecycle.sinks import Sink
 from mcp_faas.rotation import Rotate
 from mcp_faas.settings import read_log_level, read_tokens_address
@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 def handler(event: bytes, context: Any) -> str:
     """One run. A failure is raised, so that the function's error count and its alarm see it."""
     settings = rotation_settings(os.environ)
-    access = _access()
+    access = fc_access(os.environ, CALL_SECONDS)
     sinks: list[Sink] = [_sink(settings.deliver, access)] if settings.deliver else []
     probe = Probe(settings.probe, CALL_SECONDS) if settings.probe else None
     store = open_store(read_tokens_address(os.environ), access)
@@ -46,19 +46,6 @@ def handler(event: bytes, context: Any) -> str:
     for due in outcome.due:
         logger.info("next: %s %s, %s", due.action, due.name, due.at or "when it is fetched or proven")
     return json.dumps({"done": [str(step) for step in outcome.done]})
-
-
-def _access() -> Access:
-    """The role's credentials as the platform gives them for this invocation: they are renewed, so they are not kept."""
-    key_id, secret = os.environ.get("ALIBABA_CLOUD_ACCESS_KEY_ID"), os.environ.get("ALIBABA_CLOUD_ACCESS_KEY_SECRET")
-    if not key_id or not secret:
-        raise RotationSettingsError("there are no credentials: give the function a role, as docs/alibaba.md shows.")
-    key = (key_id, secret, os.environ.get("ALIBABA_CLOUD_SECURITY_TOKEN", ""))
-    endpoints = {
-        "fc_endpoint": os.environ.get("ROTATION_FC_ENDPOINT", ""),
-        "oss_endpoint": os.environ.get("OSS_ENDPOINT", ""),
-    }
-    return Access(CALL_SECONDS, fc_key=key, **endpoints)
 
 
 def _sink(address: str, access: Access) -> Sink:

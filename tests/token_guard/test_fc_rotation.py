@@ -172,9 +172,17 @@ def test_credentials_are_read_anew_for_each_run(
     function: ModuleType, place: FcService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place.put({"tokens": [FOREIGN.dump()]})
-    assert function._access().fc_key[0] == "access_key_id"
+    real, used = function.open_store, []
+
+    def noting(address: str, access: Any) -> Any:
+        used.append(access.fc_key[0])
+        return real(address, access)
+
+    monkeypatch.setattr(function, "open_store", noting)
+    function.handler(EVENT, None)
     monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", "renewed")
-    assert function._access().fc_key[0] == "renewed"
+    function.handler(EVENT, None)
+    assert used == ["access_key_id", "renewed"]
 
 
 def test_a_job_with_a_role_delivers_with_what_the_sdk_finds(oss: Oss, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from mcp_faas.rotation import Policy
+from mcp_faas.stores import Access
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 LONGEST = timedelta(days=3650)
@@ -33,6 +34,19 @@ def rotation_settings(environment: Mapping[str, str]) -> RotationSettings:
     overlap = _span(environment, "ROTATION_OVERLAP", "24h")
     return RotationSettings(
         Policy(age, overlap, delivering=bool(deliver)), environment.get("ROTATION_PROBE", ""), deliver
+    )
+
+
+def fc_access(environment: Mapping[str, str], timeout: float) -> Access:
+    """The role's credentials as the platform gives them for this invocation: they are renewed, so they are not kept."""
+    key_id, secret = (environment.get(f"ALIBABA_CLOUD_ACCESS_KEY_{part}") for part in ("ID", "SECRET"))
+    if not key_id or not secret:
+        raise RotationSettingsError("there are no credentials: give the function a role, as docs/alibaba.md shows.")
+    return Access(
+        timeout,
+        fc_key=(key_id, secret, environment.get("ALIBABA_CLOUD_SECURITY_TOKEN", "")),
+        fc_endpoint=environment.get("ROTATION_FC_ENDPOINT", ""),
+        oss_endpoint=environment.get("OSS_ENDPOINT", ""),
     )
 
 
