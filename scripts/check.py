@@ -25,6 +25,7 @@ AT_ONCE = 2  # each of the slow tools keeps one core busy
 # template.yaml as it is deployed for each door and front door; a scanner sees one variant at a time.
 VARIANTS = {
     "bearer": ["Door=bearer"],
+    "bearer, delivering": ["DeliverToken=on"],
     "jwt, Function URL": ["Door=jwt", "JwtIssuer=https://login.example.com"],
     "jwt, HTTP API": ["Door=jwt", "JwtIssuer=https://login.example.com", "FrontDoor=http-api"],
 }

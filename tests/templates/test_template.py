@@ -6,6 +6,7 @@ import ast
 import json
 import re
 import shlex
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ import pytest
 from artifacts.deployables import ARCHITECTURES, DEFAULT_ARCHITECTURE, DEFAULT_PYTHON, for_sam
 from lifecycle.arguments import duration
 from mcp_faas.auth.profiles import PROFILES
+from mcp_faas.lifecycle.settings import rotation_settings
 from mcp_faas.rotation import Policy
-from mcp_faas.settings import LOG_LEVELS, read_settings
+from mcp_faas.settings import LOG_LEVELS, read_log_level, read_settings
 from mcp_faas.tokens import parse
+from s_rules.environments import Watched
 from templates.cloudformation import Stack, allowed
 from templates.conftest import Transform
 
@@ -165,6 +168,20 @@ ROTATION = own_logs("AwsRotation") | {
 }
 
 
+def test_delivery_adds_a_secret_and_who_may_write_it(template: dict[str, Any]) -> None:
+    stack = Stack(template, DeliverToken="on")
+    roles = {name: grants(role) for name, role in stack.of_type("AWS::IAM::Role").items()}
+    delivery = {(action, "{CurrentToken}") for action, resource in ROTATION if resource == "{Tokens}"}
+    assert roles == {
+        "McpServerRole": MCP_SERVER,
+        "AwsAuthorizerRole": AUTHORIZER,
+        "AwsRotationRole": ROTATION | delivery,
+    }
+    secret = stack.of_type("AWS::SecretsManager::Secret")["CurrentToken"]
+    assert secret.keys() == {"Name", "Description"}  # a value here would be written over the living token
+    assert secret["Name"] == "demo/token"
+
+
 @every_variant
 def test_roles_allow_exactly_this(template: dict[str, Any], parameters: dict[str, str]) -> None:
     stack = Stack(template, **parameters)
@@ -261,10 +278,28 @@ def test_mcp_function_gets_this_environment_and_starts_with_it(
 
 def test_small_functions_get_the_address_of_the_document_and_never_a_token(template: dict[str, Any]) -> None:
     stack = Stack(template, TokenMaxAge="90d", TokenOverlap="48h")
-    document = {"MCP_TOKENS": "aws://eu-west-1/demo/tokens", "MCP_LOG_LEVEL": "INFO"}
-    assert environment_of(stack, "AwsAuthorizer") == document
-    expected = {**document, "ROTATION_MAX_AGE": "90d", "ROTATION_OVERLAP": "48h"}
-    assert environment_of(stack, "AwsRotation") == expected
+    assert environment_of(stack, "AwsAuthorizer") == {
+        "MCP_TOKENS": "aws://eu-west-1/demo/tokens",
+        "MCP_LOG_LEVEL": "INFO",
+    }
+    assert environment_of(stack, "AwsRotation") == {
+        "ROTATION_MAX_AGE": "90d",
+        "ROTATION_OVERLAP": "48h",
+        "ROTATION_PROBE": "{Api.ApiEndpoint}/mcp",
+        "MCP_LOG_LEVEL": "INFO",
+    }
+    named = Stack(template, PublicUrl="https://api.example.com/mcp", DeliverToken="on")
+    environment = environment_of(named, "AwsRotation")
+    assert environment["ROTATION_PROBE"] == "https://api.example.com/mcp"
+    assert environment["ROTATION_DELIVER"] == "aws://eu-west-1/demo/token"
+
+
+def test_the_rotator_understands_and_reads_all_that_it_is_told(template: dict[str, Any]) -> None:
+    told = Watched(environment_of(Stack(template, DeliverToken="on"), "AwsRotation"))
+    settings = rotation_settings(told)
+    read_log_level(told)
+    assert settings.policy == Policy(timedelta(days=30), timedelta(hours=24), delivering=True)
+    assert told.unread(("MCP_", "ROTATION_")) == []
 
 
 @every_variant
@@ -333,7 +368,7 @@ def test_no_parameter_takes_a_secret(template: dict[str, Any]) -> None:
     suspicious = {
         name for name in template["Parameters"] if re.search(r"(?i)token|secret|key|password|credential", name)
     }
-    assert suspicious == {"TokenScopes", "TokenMaxAge", "TokenOverlap"}
+    assert suspicious == {"TokenScopes", "TokenMaxAge", "TokenOverlap", "DeliverToken"}  # and that one is on or off
     assert "{{resolve:" not in json.dumps(template)  # a dynamic reference would put a secret into a setting
 
 
@@ -486,6 +521,9 @@ COMBINATIONS = [
     ({"JwtProfile": "entra"}, "Set Door=jwt or leave them out"),
     ({"ScopesSupported": "a"}, "Set Door=jwt or leave them out"),
     ({"Scopes": "a"}, "Set TokenScopes too"),
+    ({"DeliverToken": "on"}, None),
+    ({"DeliverToken": "yes"}, "DeliverToken must be on or off"),
+    ({**ISSUER, "DeliverToken": "on"}, "DeliverToken is for Door=bearer"),
     ({"Timeout": "30"}, "at most 29"),
     ({**JWT_API, "Timeout": "900"}, "at most 29"),
     ({**JWT_URL, "Timeout": "900"}, None),
@@ -560,10 +598,10 @@ def grants(role: dict[str, Any]) -> set[tuple[str, str]]:
         for statement in policy["PolicyDocument"]["Statement"]:
             assert statement["Effect"] == "Allow"
             assert statement.keys() == {"Effect", "Action", "Resource"}
-            actions = statement["Action"]
-            found |= {
-                (action, statement["Resource"]) for action in ([actions] if isinstance(actions, str) else actions)
-            }
+            actions, resources = (
+                [value] if isinstance(value, str) else value for value in (statement["Action"], statement["Resource"])
+            )
+            found |= {(action, resource) for action in actions for resource in resources}
     return found
 
 

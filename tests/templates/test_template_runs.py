@@ -73,19 +73,22 @@ def deployed(template: dict[str, Any], *, document: str | None = None, **paramet
     lines: list[str] = []
     with running(Secrets()) as secrets:
         for secret in stack.of_type("AWS::SecretsManager::Secret").values():
-            value = secret.get("SecretString") or generated(secret["GenerateSecretString"])
-            text = document if document and secret["Name"].endswith("/tokens") else value
-            secrets.region(REGION).create_secret(
-                {"Name": secret["Name"], "SecretString": text, "ClientRequestToken": "0" * 32}
-            )
-        if "AwsRotation" in stack.active:
-            secrets.rotation = rotation(stack, secrets.url, lines.append)
+            made: dict[str, Any] = {"Name": secret["Name"], "ClientRequestToken": "0" * 32}
+            if document and secret["Name"].endswith("/tokens"):
+                made["SecretString"] = document
+            elif "SecretString" in secret:
+                made["SecretString"] = secret["SecretString"]
+            elif "GenerateSecretString" in secret:
+                made["SecretString"] = generated(secret["GenerateSecretString"])
+            secrets.region(REGION).create_secret(made)
         edge = AwsEdge(log=lines.append, port=0, python=sys.executable, region=REGION, **described(stack, secrets.url))
         with (
             running(edge),
             httpx2.Client(base_url=f"http://127.0.0.1:{edge.port}", timeout=60, trust_env=False) as client,
         ):
             client.headers.update(HEADERS)
+            if "AwsRotation" in stack.active:
+                secrets.rotation = rotation(stack, secrets.url, client, lines.append)
             yield Deployed(stack, client, secrets)
     assert not [line for line in lines if TOKEN.data in line or STRANGER.data in line]
 
@@ -112,13 +115,13 @@ def described(stack: Stack, endpoint: str) -> dict[str, Any]:
     return said
 
 
-def rotation(stack: Stack, endpoint: str, log: Callable[[str], None]) -> LambdaFunction:
+def rotation(stack: Stack, endpoint: str, door: httpx2.Client, log: Callable[[str], None]) -> LambdaFunction:
     made = stack.of_type("AWS::Lambda::Function")["AwsRotation"]
+    told = environment(made, endpoint)
+    told["ROTATION_PROBE"] = told["ROTATION_PROBE"].replace("{Api.ApiEndpoint}/", str(door.base_url.join("/")))
     code = FUNCTIONS / "token_guard"
     seconds = float(made["Timeout"])
-    described = Function(
-        "AwsRotation", made["Handler"], code, environment(made, endpoint), sys.executable, seconds, region=REGION
-    )
+    described = Function("AwsRotation", made["Handler"], code, told, sys.executable, seconds, region=REGION)
     return LambdaFunction(described, max_instances=1, log=log)
 
 
@@ -195,28 +198,59 @@ def test_before_the_first_rotation_nobody_gets_in(template: dict[str, Any]) -> N
         assert made.client.get("/healthz").status_code == 200
 
 
+def manager(made: Deployed) -> Any:
+    """Secrets Manager as a person with the right to rotate calls it."""
+    return boto3.client(
+        "secretsmanager",
+        region_name=REGION,
+        endpoint_url=made.secrets.url,
+        aws_access_key_id="local",
+        aws_secret_access_key="local",
+    )
+
+
+def until(what: str, look: Callable[[], Any]) -> Any:
+    deadline = time.monotonic() + 90
+    while not (found := look()):
+        assert time.monotonic() < deadline, what
+        time.sleep(0.2)
+    return found
+
+
+def switch_rotation_on(made: Deployed) -> str:
+    """As the stack does, which rotates at once; returns the data of the token that it makes."""
+    [schedule] = made.stack.of_type("AWS::SecretsManager::RotationSchedule").values()
+    name, client = made.stack.resources["Tokens"]["Properties"]["Name"], manager(made)
+    client.rotate_secret(
+        SecretId=name,
+        RotationLambdaARN="arn:aws:lambda:eu-west-1:123456789012:function:AwsRotation",
+        RotationRules=schedule["RotationRules"],
+        RotateImmediately=schedule["RotateImmediatelyOnUpdate"],
+    )
+
+    def living() -> Any:
+        return parse(client.get_secret_value(SecretId=name)["SecretString"]).live()
+
+    [token] = until("no rotation has made a token", living)
+    return str(token.data)
+
+
 def test_the_first_rotation_makes_a_token_that_gets_in(template: dict[str, Any]) -> None:
     with deployed(template) as made:
-        [schedule] = made.stack.of_type("AWS::SecretsManager::RotationSchedule").values()
-        name = made.stack.resources["Tokens"]["Properties"]["Name"]
-        client = boto3.client(
-            "secretsmanager",
-            region_name=REGION,
-            endpoint_url=made.secrets.url,
-            aws_access_key_id="local",
-            aws_secret_access_key="local",
-        )
-        client.rotate_secret(
-            SecretId=name,
-            RotationLambdaARN="arn:aws:lambda:eu-west-1:123456789012:function:AwsRotation",
-            RotationRules=schedule["RotationRules"],
-            RotateImmediately=schedule["RotateImmediatelyOnUpdate"],
-        )
-        deadline = time.monotonic() + 90
-        while not (tokens := parse(client.get_secret_value(SecretId=name)["SecretString"]).live()):
-            assert time.monotonic() < deadline, "no rotation has made a token"
-            time.sleep(0.2)
-        assert made.client.post("/mcp", json=PING, headers=with_token(tokens[0].data)).status_code == 200
+        token = switch_rotation_on(made)
+        assert made.client.post("/mcp", json=PING, headers=with_token(token)).status_code == 200
+
+
+def test_the_next_rotation_delivers_it_to_the_secret_for_clients(template: dict[str, Any]) -> None:
+    with deployed(template, DeliverToken="on") as made:
+        token, client = switch_rotation_on(made), manager(made)
+        client.rotate_secret(SecretId="demo/tokens")
+
+        def delivered() -> Any:
+            return "AWSCURRENT" in str(client.describe_secret(SecretId="demo/token").get("VersionIdsToStages"))
+
+        until("no rotation has delivered a token", delivered)
+        assert client.get_secret_value(SecretId="demo/token")["SecretString"] == token
 
 
 def test_the_outputs_fetch_a_token_and_prove_the_door(template: dict[str, Any], tmp_path: Path) -> None:
