@@ -591,3 +591,36 @@ def test_the_trigger_is_not_made_without_a_good_document(deploys: Deploys, text:
     assert sentence in re.sub(r"\s+", " ", done.output)
     assert "Nothing was changed." in done.output
     assert LONG[:12] not in done.output
+
+
+# What the page tells people to allow
+
+
+def page_policies() -> list[dict[str, Any]]:
+    page = (ROOT / "docs/alibaba.md").read_text(encoding="utf-8")
+    return [json.loads(block) for block in re.findall(r"(?s)```json\n(.*?)```", page)]
+
+
+def called(module: str, pattern: str) -> set[str]:
+    """The operations that a module calls, as RAM spells them."""
+    found = re.findall(pattern, (ROOT / "functions/mcp_faas" / module).read_text(encoding="utf-8"))
+    return {"".join(word.title() for word in name.split("_")) for name in found}
+
+
+def test_the_policy_of_the_page_allows_exactly_what_the_rotator_calls() -> None:
+    trust, policy = page_policies()
+    assert [(statement["Action"], statement["Principal"]) for statement in trust["Statement"]] == [
+        ("sts:AssumeRole", {"Service": ["fc.aliyuncs.com"]})
+    ]
+    triggers, delivery = policy["Statement"]
+    calls = {f"fc:{name}" for name in called("stores/fc_trigger.py", r'\.call\("(\w+)"')}
+    puts = {f"oss:{name}" for name in called("lifecycle/sinks/oss.py", r"_client\.(\w+)\(")}
+    assert set(triggers["Action"]) == calls == {"fc:GetTrigger", "fc:UpdateTrigger"}
+    assert set(delivery["Action"]) == puts == {"oss:GetObject", "oss:PutObject"}
+    assert delivery["Resource"].startswith("acs:oss:*:*:BUCKET/")
+    assert {statement["Effect"] for statement in policy["Statement"]} == {"Allow"}
+
+
+def test_the_page_names_every_setting_of_the_rotation() -> None:
+    page = (ROOT / "docs/alibaba.md").read_text(encoding="utf-8")
+    assert [name for name in yaml.safe_load(TEXT)["vars"] if name.startswith("rotation_") and name not in page] == []
