@@ -65,7 +65,20 @@ def make(environment: Path, lock: str) -> None:
     began = time.monotonic()
     say(f"installing up to {count} locked packages into {environment.relative_to(ROOT)} ({lock})")
     if subprocess.run([*pip, "-r", "requirements/uv.txt"], cwd=ROOT).returncode == 0:
-        uv = [python, "-m", "uv", "pip", "install", "--quiet", "--require-hashes", "--python", python, "-r", lock]
+        uv = [
+            python,
+            "-m",
+            "uv",
+            "--system-certs",
+            "pip",
+            "install",
+            "--quiet",
+            "--require-hashes",
+            "--python",
+            python,
+            "-r",
+            lock,
+        ]
         done = subprocess.run(uv, cwd=ROOT).returncode == 0
     else:
         done = False

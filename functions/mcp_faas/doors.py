@@ -14,7 +14,7 @@ import anyio
 import anyio.to_thread
 
 from mcp_faas.auth.bearer import identify, token_of
-from mcp_faas.auth.errors import IssuerMismatch, KeysUnavailable, TokenUnknown
+from mcp_faas.auth.errors import IssuerMismatch, TokensUnavailable, TokenUnknown
 from mcp_faas.auth.jwt import Policy, check_header, parse, verify
 from mcp_faas.auth.keys import KeySetMalformed
 from mcp_faas.auth.principal import Principal
@@ -68,7 +68,7 @@ class BearerDoor:
                 # In a thread: a store talks to its service without regard for the loop.
                 return await anyio.to_thread.run_sync(lambda: self._documents.tokens(newer=newer))
             except DocumentUnavailable:
-                raise KeysUnavailable("the token document cannot be read") from None
+                raise TokensUnavailable("the token document cannot be read") from None
 
 
 class JwtDoor:
@@ -106,6 +106,8 @@ def open_door(settings: Settings) -> Door:
         store = open_store(settings.tokens or "")
     except (AddressError, StoreError) as error:
         raise SettingsError(f"MCP_TOKENS leads to no token document: {error}") from None
+    except ModuleNotFoundError as error:
+        raise SettingsError(f"MCP_TOKENS is {settings.tokens}, but this artifact has no {error.name}.") from None
     return BearerDoor(TokenDocuments(lambda: store.read().document), settings.token_scopes)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -27,8 +28,8 @@ from mcp_faas.auth.principal import Principal
 from mcp_faas.auth.scopes import Scopes, require
 from mcp_faas.call import SCOPE_KEY, Call
 from mcp_faas.doors import Door
+from mcp_faas.message import INVALID_REQUEST, MessageMalformed, parse_message
 from mcp_faas.message import Message as JsonRpc
-from mcp_faas.message import MessageMalformed, parse_message
 
 ENDPOINT = "/mcp"
 BODY_MAX_BYTES = 4 * 1024 * 1024  # the SDK's own limit; below Lambda's 6 MB and FC's 32 MB
@@ -37,6 +38,8 @@ _PREFLIGHT_SECONDS = 600
 _ALLOWED_HEADERS = (
     b"authorization, content-type, accept, mcp-protocol-version, mcp-method, mcp-name, mcp-session-id, last-event-id"
 )
+_REQUESTED_HEADERS = b"access-control-request-headers"
+_TOOL_HEADER = re.compile(rb"mcp-param-[a-z0-9-]{1,100}")
 # AWS renames the challenge of a function, so a browser must be able to read it under both names.
 _EXPOSED_HEADERS = b"www-authenticate, x-amzn-remapped-www-authenticate, retry-after"
 
@@ -113,15 +116,17 @@ class Gate:
             body = metadata(call.public_url, self.issuers, self.scopes_supported)
             await _send(send, 200, [_JSON, cache], body)
 
-    async def _preflight(self, origins: list[bytes], origin: bytes | None, send: Send) -> None:
+    async def _preflight(self, origins: list[bytes], origin: bytes | None, send: Send, asked: bytes = b"") -> None:
         """Answer a browser's question before its request; it never carries a token (Fetch §4.8)."""
         if origins and origin is None:
             await _refuse(send, refuse(OriginRefused("preflight"), resource_metadata=None))
             return
+        # Tools may name headers of their own (Mcp-Param-*), which no list of ours could know.
+        own = [name for name in asked.lower().replace(b" ", b"").split(b",") if _TOOL_HEADER.fullmatch(name)]
         headers = [
             (b"allow", b"POST, OPTIONS"),
             (b"access-control-allow-methods", b"POST, OPTIONS"),
-            (b"access-control-allow-headers", _ALLOWED_HEADERS),
+            (b"access-control-allow-headers", b", ".join([_ALLOWED_HEADERS, *own])),
             (b"access-control-max-age", b"%d" % _PREFLIGHT_SECONDS),
         ]
         await _send(send, 204, headers if origin is not None else headers[:1], b"")
@@ -130,7 +135,8 @@ class Gate:
         self, scope: Scope, receive: Receive, send: Send, call: Call, origins: list[bytes], origin: bytes | None
     ) -> None:
         if scope["method"] == "OPTIONS":
-            await self._preflight(origins, origin, send)
+            asked = next((value for name, value in scope["headers"] if name == _REQUESTED_HEADERS), b"")
+            await self._preflight(origins, origin, send, asked)
             return
         began = time.perf_counter()
         answer = _Answer()
@@ -175,8 +181,14 @@ class Gate:
             await _send(send, 405, [_JSON, (b"allow", b"POST")], b'{"message":"Use POST."}')
             return
         if scope["method"] == "POST":
+            if _media_type(headers) != b"application/json":
+                decision.reason = "message_malformed"
+                text = "Send Content-Type: application/json"
+                await _send_error(send, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, None, INVALID_REQUEST, text)
+                return
             body = await _read_body(headers, receive)
             if body is None:
+                decision.reason = "message_too_large"
                 await _send(send, 413, [_JSON], json.dumps({"message": _TOO_LARGE}).encode())
                 return
             if not await self._check_message(body, principal, send, decision):
@@ -217,6 +229,12 @@ def _access_token(principal: Principal, call: Call) -> AccessToken:
         subject=principal.subject,
         claims=claims,
     )
+
+
+def _media_type(headers: Iterable[Header]) -> bytes:
+    """The media type of the request's body, without its parameters (RFC 9110 §8.3)."""
+    value = next((value for name, value in headers if name == b"content-type"), b"")
+    return value.partition(b";")[0].strip().lower()
 
 
 async def _read_body(headers: Iterable[Header], receive: Receive) -> bytes | None:

@@ -7,11 +7,13 @@ Text that two parsers could read differently is refused here, so that the SDK ca
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 PARSE_ERROR, INVALID_REQUEST = -32700, -32600  # JSON-RPC 2.0 §5.1
 
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 # Which parameter names what an operation works on.
 _TARGETS = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
 
@@ -41,17 +43,23 @@ class Message:
 def parse_message(body: bytes) -> Message:
     """Read a POST body. Raises `MessageMalformed` where the SDK must not see it."""
     try:
-        value = json.loads(body.decode(), object_pairs_hook=_no_duplicates)
+        value = json.loads(body.decode(), object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+        if _SURROGATE.search(body):
+            json.dumps(value, ensure_ascii=False).encode()  # a lone one is text that nobody can send on
     except _DuplicateMember:
         raise MessageMalformed(INVALID_REQUEST, "A member of the JSON object appears twice") from None
     except (ValueError, RecursionError):
         raise MessageMalformed(PARSE_ERROR, "Parse error") from None
     if not isinstance(value, dict):
         raise MessageMalformed(INVALID_REQUEST, "Send one JSON-RPC message per request; batches are not part of MCP")
+    if value.get("jsonrpc") != "2.0":
+        raise MessageMalformed(INVALID_REQUEST, 'A message of MCP has "jsonrpc": "2.0"')
     identity, method, parameters = value.get("id"), value.get("method"), value.get("params")
     if "id" in value and (isinstance(identity, bool) or not isinstance(identity, str | int)):
         # The SDK would take such a request for a notification, and its sender would wait for ever.
         raise MessageMalformed(INVALID_REQUEST, "The id of a request is text or an integer")
+    if parameters is not None and not isinstance(parameters, dict):
+        raise MessageMalformed(INVALID_REQUEST, "The params of a message are an object")
     target = None
     if isinstance(method, str) and isinstance(parameters, dict):
         target = parameters.get(_TARGETS.get(method, ""))
@@ -64,6 +72,11 @@ def parse_message(body: bytes) -> Message:
 
 class _DuplicateMember(ValueError):
     pass
+
+
+def _no_constant(_: str) -> NoReturn:
+    """NaN and Infinity are Python's, not JSON's."""
+    raise ValueError
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import logging
 from collections.abc import Callable
@@ -11,7 +12,9 @@ from urllib.parse import urlsplit
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import MCPServer, RequestStateBoundary, RequestStateSecurity
 from mcp.server.transport_security import TransportSecuritySettings
+from mcp.shared.exceptions import MCPError
 from mcp.shared.uri_template import UriTemplate
+from mcp_types import INTERNAL_ERROR, CallToolResult, TextContent
 from starlette.applications import Starlette
 from starlette.routing import Route
 
@@ -37,8 +40,8 @@ def load_server(address: str) -> tuple[MCPServer[Any], Scopes]:
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
-        if error.name != module_name:
-            raise
+        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
+            raise  # something that the module itself needs
         raise SettingsError(f'MCP_SERVER is "{address}", but there is no module {module_name}.') from None
     server = getattr(module, attribute, None)
     if not isinstance(server, MCPServer):
@@ -151,7 +154,7 @@ def _harden(server: MCPServer[Any], settings: Settings) -> None:
         )
         chain = server.middleware
         chain[:] = [boundary if isinstance(entry, RequestStateBoundary) else entry for entry in chain]
-    server.middleware.insert(0, _without_subscriptions)
+    server.middleware[:0] = [_without_subscriptions, _survive]
 
 
 def _state_keys(address: str) -> list[str]:
@@ -160,12 +163,28 @@ def _state_keys(address: str) -> list[str]:
         keys = read_secret(address).split()
     except (AddressError, StoreError) as error:
         raise SettingsError(f"MCP_REQUEST_STATE_KEY leads to no key: {error}.") from None
+    except ModuleNotFoundError as error:
+        raise SettingsError(f"MCP_REQUEST_STATE_KEY is {address}, but this artifact has no {error.name}.") from None
     if not keys or any(len(key.encode()) < STATE_KEY_MIN_BYTES for key in keys):
         raise SettingsError(
             f"MCP_REQUEST_STATE_KEY leads to {len(keys)} key(s), of which each must have at least "
             f"{STATE_KEY_MIN_BYTES} bytes, one a line. Make one with: openssl rand -hex 32"
         )
     return keys
+
+
+async def _survive(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+    """A tool that ends its process, as argument parsers do, ends its own call: the instance belongs to others too."""
+    try:
+        return await call_next(ctx)
+    except (Exception, asyncio.CancelledError, KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException:
+        logger.exception("%s tried to end the process", ctx.method)
+        if ctx.method != "tools/call":
+            raise MCPError(INTERNAL_ERROR, "Internal error") from None
+        text = TextContent(type="text", text="Error executing the tool")
+        return CallToolResult(content=[text], is_error=True)
 
 
 async def _without_subscriptions(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:

@@ -23,6 +23,7 @@ DOORS = ("platform", "bearer", "jwt")
 FC_DEFAULT_PORT = 9000
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
+_ORIGIN = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://([a-z0-9.-]+|\[[0-9a-f:.]+\])(?P<port>:[1-9][0-9]{0,4})?")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\]")
 
 
@@ -66,7 +67,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     public_url = environ.get("MCP_PUBLIC_URL") or None
     if public_url is not None:
         _check_url("MCP_PUBLIC_URL", public_url, "https://api.example.com/mcp")
-    supported = environ.get("MCP_SCOPES_SUPPORTED")
+    supported = environ.get("MCP_SCOPES_SUPPORTED") or None
     return Settings(
         door=cast(Door, door),
         public_url=public_url,
@@ -145,11 +146,13 @@ def _check_url(name: str, url: str, example: str) -> None:
         host, port = parts.hostname or "", parts.port
     except ValueError:
         raise SettingsError(f'{name} is "{url}", which is not a URL. Set it to something like {example}.') from None
+    if parts.username is not None:
+        raise SettingsError(f"{name} holds a user or password; leave both out, like {example}.")
     written = re.fullmatch(r"[\x21-\x7e]+", url) is not None and '"' not in url and "\\" not in url
     if not written or not _HOST.fullmatch(f"[{host}]" if ":" in host else host) or port == 0:
         raise SettingsError(f'{name} is "{url}", which is not an absolute URL. Set it to something like {example}.')
-    if parts.query or parts.fragment or "?" in url or "#" in url or parts.username is not None:
-        raise SettingsError(f'{name} is "{url}"; it must have no user, query or fragment, like {example}.')
+    if parts.query or parts.fragment or "?" in url or "#" in url:
+        raise SettingsError(f'{name} is "{url}"; it must have no query or fragment, like {example}.')
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
         raise SettingsError(f'{name} is "{url}"; it must start with https:// (http:// is for loopback hosts only).')
 
@@ -165,18 +168,19 @@ def _scopes(environ: Mapping[str, str], name: str) -> frozenset[str]:
 def _origins(environ: Mapping[str, str]) -> frozenset[str]:
     origins = environ.get("MCP_ALLOWED_ORIGINS", "").split()
     for origin in origins:
-        parts = urlsplit(origin)
-        if not parts.scheme or not parts.hostname or origin != f"{parts.scheme}://{parts.netloc}" or "*" in origin:
+        # As browsers send it (RFC 6454 §6.2): lower case, and no port that is the scheme's own.
+        found = _ORIGIN.fullmatch(origin)
+        if found is None or (found["scheme"], found["port"]) in (("https", ":443"), ("http", ":80")):
             raise SettingsError(
-                f'MCP_ALLOWED_ORIGINS holds "{origin}"; name each origin in full, without a path, '
-                "like https://app.example.com."
+                f'MCP_ALLOWED_ORIGINS holds "{origin}"; name each origin in full as browsers do: lower case, '
+                "no path and no default port, like https://app.example.com."
             )
     return frozenset(origins)
 
 
 def _server(environ: Mapping[str, str]) -> str:
     server = environ.get("MCP_SERVER") or "tools:server"
-    if not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", server):
+    if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", server):
         raise SettingsError(f'MCP_SERVER is "{server}"; write module:attribute, like tools:server.')
     return server
 

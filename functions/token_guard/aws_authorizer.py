@@ -14,13 +14,16 @@ from mcp_faas import audit, logs
 from mcp_faas.auth.bearer import identify, token_of
 from mcp_faas.auth.errors import AuthError, TokenMissing, TokenUnknown
 from mcp_faas.documents import DocumentUnavailable, TokenDocuments
-from mcp_faas.settings import read_log_level, read_tokens_address
-from mcp_faas.stores import Access, open_store
+from mcp_faas.settings import SettingsError, read_log_level, read_tokens_address
+from mcp_faas.stores import Access, AddressError, StoreError, open_store
 
 READ_SECONDS = 3.0  # API Gateway gives an authorizer 10 s, and a read may need a second connection
 
 logs.configure(read_log_level(os.environ))
-store = open_store(read_tokens_address(os.environ), Access(timeout=READ_SECONDS))
+try:
+    store = open_store(read_tokens_address(os.environ), Access(timeout=READ_SECONDS))
+except (AddressError, StoreError) as error:
+    raise SettingsError(f"MCP_TOKENS leads to no token document: {error}") from None
 documents = TokenDocuments(lambda: store.read().document)
 
 

@@ -198,6 +198,16 @@ async def test_preflight_of_an_allowed_origin_needs_no_token(door: str, tmp_path
 
 
 @pytest.mark.anyio
+async def test_preflight_allows_the_headers_that_tools_name() -> None:
+    async with client({"MCP_DOOR": "platform"}) as http:
+        asked = {"origin": ORIGIN, "access-control-request-headers": "content-type, Mcp-Param-Region, x-evil"}
+        answer = await http.options("/mcp", headers=asked)
+    allowed = answer.headers["access-control-allow-headers"].split(", ")
+    assert "mcp-param-region" in allowed
+    assert "x-evil" not in allowed
+
+
+@pytest.mark.anyio
 async def test_browser_can_read_the_challenge() -> None:
     async with client(JWT) as http:
         answer = await post(http, "tools/list", origin=ORIGIN)
@@ -351,7 +361,9 @@ async def test_unreadable_document_lets_nobody_in(tmp_path: Any) -> None:
         for text in (None, "", "{", '{"tokens": {}}', '{"tokens": [{"tokenName": "a", "tokenData": 1}]}'):
             if text is not None:
                 document.write_text(text)
-            assert (await post(http, "tools/list", authorization=f"Bearer {TOKEN}")).status_code == 503
+            answer = await post(http, "tools/list", authorization=f"Bearer {TOKEN}")
+            assert answer.status_code == 503
+            assert "token store" in answer.json()["message"]
 
 
 # Scopes
@@ -465,6 +477,13 @@ BODIES = {
     ),
     "deep": (b"[" * 100_000, 400),
     "no version": (b'{"id":1,"method":"tools/list"}', 400),
+    "another version": (b'{"jsonrpc":"1.0","id":1,"method":"tools/list"}', 400),
+    "params a list": (b'{"jsonrpc":"2.0","id":1,"method":"tools/list","params":[1]}', 400),
+    "NaN": (b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"add","arguments":{"a":NaN,"b":1}}}', 400),
+    "a lone surrogate": (
+        b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"add","arguments":{"a":"\\ud800"}}}',
+        400,
+    ),
     "id an object": (b'{"jsonrpc":"2.0","id":{},"method":"tools/list"}', 400),
     "too large": (b" " * (4 * 1024 * 1024 + 1), 413),
 }
@@ -478,6 +497,7 @@ async def test_bad_body_is_the_callers_error(body: bytes, status: int, era: str)
         answer = await http.post("/mcp", content=body, headers=mcp.headers("tools/list", era=era))
     assert answer.status_code == status
     assert "Traceback" not in answer.text
+    assert "pydantic" not in answer.text
 
 
 @pytest.mark.anyio
@@ -501,11 +521,13 @@ async def test_body_of_unknown_length_ends_at_the_limit() -> None:
 @pytest.mark.parametrize(
     ("extra", "statuses"),
     [
-        ({"content_type": "text/plain"}, {400, 415}),
+        ({"content_type": "text/plain"}, {415}),
+        ({"content_type": ""}, {415}),
+        ({"content_type": "application/jsonx"}, {415}),
         ({"accept": "text/html"}, {406}),
         ({"mcp_protocol_version": "1999-01-01"}, {400}),
     ],
-    ids=["content type", "accept", "version"],
+    ids=["content type", "no content type", "nearly the content type", "accept", "version"],
 )
 async def test_bad_headers_are_the_callers_error(extra: dict[str, str], statuses: set[int], era: str) -> None:
     async with client({"MCP_DOOR": "platform"}) as http:
@@ -537,6 +559,33 @@ async def test_tool_that_raises_tells_nothing(caplog: pytest.LogCaptureFixture, 
     assert answer.json()["result"]["isError"] is True
     assert "hunter2" not in answer.text
     assert "hunter2" in caplog.text
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("era", [mcp.MODERN, mcp.LEGACY[0]])
+@pytest.mark.parametrize("tool", ["leave", "leave_plainly"])
+async def test_tool_that_ends_the_process_ends_its_call(tool: str, era: str, monkeypatch: Any) -> None:
+    leaving = MCPServer("leaving")
+
+    @leaving.tool()
+    async def leave() -> str:
+        raise SystemExit(3)
+
+    @leaving.tool()
+    def leave_plainly() -> str:
+        raise SystemExit(3)
+
+    @leaving.prompt()
+    def leave_too() -> str:
+        raise SystemExit(3)
+
+    monkeypatch.setattr(server_module, "load_server", lambda _: (leaving, server_module.Scopes()))
+    async with client({"MCP_DOOR": "platform"}) as http:
+        answer = await post(http, "tools/call", mcp.call(tool), era=era)
+        assert (answer.status_code, answer.json()["result"]["isError"]) == (200, True)
+        asked = await post(http, "prompts/get", {"name": "leave_too"}, era=era)
+        assert asked.json()["error"]["message"] == "Internal error"
+        assert (await post(http, "tools/list", era=era)).status_code == 200
 
 
 # The audit line

@@ -30,8 +30,9 @@ WRONG = {
     ),
     "issuer over http": ({**JWT, "MCP_JWT_ISSUER": "http://issuer.example.com"}, "must start with https://"),
     "issuer like loopback": ({**JWT, "MCP_JWT_ISSUER": "http://localhost.example.com"}, "must start with https://"),
-    "issuer with a query": ({**JWT, "MCP_JWT_ISSUER": "https://i.example/?a=1"}, "no user, query or fragment"),
-    "issuer with a user": ({**JWT, "MCP_JWT_ISSUER": "https://a@i.example"}, "no user, query or fragment"),
+    "issuer with a query": ({**JWT, "MCP_JWT_ISSUER": "https://i.example/?a=1"}, "no query or fragment"),
+    "issuer with a user": ({**JWT, "MCP_JWT_ISSUER": "https://a@i.example"}, "holds a user or password"),
+    "URL that is none": ({**PLATFORM, "MCP_PUBLIC_URL": "https://[x"}, "MCP_PUBLIC_URL"),
     "issuer that is no URL": ({**JWT, "MCP_JWT_ISSUER": "issuer"}, "not an absolute URL"),
     "issuer with a quote": ({**JWT, "MCP_JWT_ISSUER": 'https://i.example/"x'}, "not an absolute URL"),
     "one good and one bad issuer": ({**JWT, "MCP_JWT_ISSUER": "https://i.example ftp://j.example"}, "ftp://j.example"),
@@ -53,10 +54,14 @@ WRONG = {
     "public URL with a fragment": ({**JWT, "MCP_PUBLIC_URL": "https://mcp.example.com/mcp#x"}, "MCP_PUBLIC_URL"),
     "scope with a quote": ({**PLATFORM, "MCP_SCOPES": 'a"b'}, "MCP_SCOPES holds"),
     "origin with a path": ({**PLATFORM, "MCP_ALLOWED_ORIGINS": "https://a.example/x"}, "MCP_ALLOWED_ORIGINS holds"),
+    "origin that is none": ({**PLATFORM, "MCP_ALLOWED_ORIGINS": "https://[x"}, "MCP_ALLOWED_ORIGINS holds"),
+    "origin in capitals": ({**PLATFORM, "MCP_ALLOWED_ORIGINS": "https://A.example"}, "as browsers do"),
+    "origin with its default port": ({**PLATFORM, "MCP_ALLOWED_ORIGINS": "https://a.example:443"}, "as browsers do"),
     "any origin": ({**PLATFORM, "MCP_ALLOWED_ORIGINS": "*"}, 'MCP_ALLOWED_ORIGINS holds "*"'),
     "origin null": ({**PLATFORM, "MCP_ALLOWED_ORIGINS": "null"}, "MCP_ALLOWED_ORIGINS holds"),
     "sse perhaps": ({**PLATFORM, "MCP_SSE": "yes"}, 'MCP_SSE is "yes"; choose one of: off, on.'),
     "server without attribute": ({**PLATFORM, "MCP_SERVER": "tools"}, 'MCP_SERVER is "tools"'),
+    "server of an empty module": ({**PLATFORM, "MCP_SERVER": "tools..x:server"}, 'MCP_SERVER is "tools..x:server"'),
     "loud log": ({**PLATFORM, "MCP_LOG_LEVEL": "LOUD"}, 'MCP_LOG_LEVEL is "LOUD"'),
 }
 
@@ -112,3 +117,23 @@ def test_no_secret_address_shows_in_a_repr() -> None:
     settings = read_settings({**BEARER, "MCP_REQUEST_STATE_KEY": "file:state-key"})
     assert "tokens.json" not in repr(settings)
     assert "state-key" not in repr(settings)
+
+
+def test_password_in_a_url_is_not_repeated() -> None:
+    with pytest.raises(SettingsError) as refused:
+        read_settings({**PLATFORM, "MCP_PUBLIC_URL": "https://user:hunter2@mcp.example.com/mcp"})
+    assert "hunter2" not in str(refused.value)
+
+
+def test_empty_means_not_set() -> None:
+    names = ("MCP_SCOPES_SUPPORTED", "MCP_PUBLIC_URL", "MCP_SCOPES", "MCP_ALLOWED_ORIGINS", "MCP_SSE", "MCP_SERVER")
+    names += ("MCP_JWT_AUDIENCE", "MCP_JWT_JWKS_URL", "MCP_JWT_JWKS", "MCP_JWT_ALGORITHMS", "MCP_JWT_PROFILE")
+    names += ("MCP_TOKEN_SCOPES", "MCP_REQUEST_STATE_KEY", "MCP_LOG_LEVEL", "MCP_TOKENS")
+    assert read_settings({**JWT, **dict.fromkeys(names, "")}) == read_settings(JWT)
+
+
+@pytest.mark.parametrize(
+    "origin", ["http://localhost:6274", "https://app.example.com", "http://[::1]:3000", "vscode-file://app"]
+)
+def test_origins_as_browsers_send_them(origin: str) -> None:
+    assert read_settings({**PLATFORM, "MCP_ALLOWED_ORIGINS": origin}).allowed_origins == {origin}

@@ -50,6 +50,7 @@ NO_START = {
     "jwt without an issuer": ({"MCP_DOOR": "jwt"}, "MCP_JWT_ISSUER is not set"),
     "unknown server": ({"MCP_DOOR": "platform", "MCP_SERVER": "tools:app"}, 'MCP_SERVER is "tools:app"'),
     "unknown module": ({"MCP_DOOR": "platform", "MCP_SERVER": "toolz:server"}, 'MCP_SERVER is "toolz:server"'),
+    "unknown package": ({"MCP_DOOR": "platform", "MCP_SERVER": "toolz.x:server"}, 'MCP_SERVER is "toolz.x:server"'),
     "key set without a key": (
         {"MCP_DOOR": "jwt", "MCP_JWT_ISSUER": ISSUER, "MCP_PUBLIC_URL": RESOURCE, "MCP_JWT_JWKS": '{"keys": []}'},
         "MCP_JWT_JWKS",

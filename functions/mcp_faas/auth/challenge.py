@@ -19,6 +19,7 @@ from mcp_faas.auth.errors import (
     ScopeMissing,
     TokenMissing,
     TokenRejected,
+    TokensUnavailable,
 )
 
 RETRY_AFTER_SECONDS = 30  # the cool-down of a key set that could not be fetched
@@ -61,10 +62,10 @@ def refuse(error: AuthError, *, resource_metadata: str | None, scopes: Iterable[
         parameters = {"error": "insufficient_scope", "error_description": "The operation needs a wider scope."}
     elif isinstance(error, OriginRefused):
         return _plain(403, "This origin may not call; see MCP_ALLOWED_ORIGINS.")
-    elif isinstance(error, KeysUnavailable):
-        return _plain(
-            503, "The issuer does not answer; try again later.", (b"retry-after", b"%d" % RETRY_AFTER_SECONDS)
-        )
+    elif isinstance(error, KeysUnavailable | TokensUnavailable):
+        who = "issuer" if isinstance(error, KeysUnavailable) else "token store"
+        retry = (b"retry-after", b"%d" % RETRY_AFTER_SECONDS)
+        return _plain(503, f"The {who} does not answer; try again later.", retry)
     else:
         status = 401
     if wanted:

@@ -49,6 +49,12 @@ class KeysUnavailable(AuthError):
     reason = "keys_unavailable"
 
 
+class TokensUnavailable(AuthError):
+    """The token document cannot be read, or is none: nothing can be decided."""
+
+    reason = "document_unavailable"
+
+
 class TokenRejected(AuthError):
     """A token that is not accepted: RFC 6750 §3.1 `invalid_token`."""
 
