@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from typing import Literal
 
+from mcp_faas.logs import redact
+
 SCHEMA = "mcp-faas/1"
 FIELD_MAX_CHARACTERS = 256  # names of tools and methods come from callers
 
@@ -48,4 +50,4 @@ def write(decision: Decision, time: float) -> None:
 
 
 def _short(value: object) -> object:
-    return value[:FIELD_MAX_CHARACTERS] if isinstance(value, str) else value
+    return redact(value[:FIELD_MAX_CHARACTERS]) if isinstance(value, str) else value

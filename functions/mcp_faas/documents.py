@@ -32,22 +32,30 @@ class TokenDocuments:
     _tried_at: float = field(default=float("-inf"), init=False)
 
     def tokens(self, *, newer: bool = False) -> tuple[Token, ...]:
-        """The tokens that open the door; `newer` asks for a read even though the last one is fresh, within limits.
+        """The tokens that open the door, read first where that is due. Raises `DocumentUnavailable`."""
+        if self.due(newer=newer):
+            self.read_now()
+        return self.current()
 
-        Raises `DocumentUnavailable`. A document that was read and is not one closes the door at once; a store that
-        does not answer closes it after `GRACE_SECONDS`.
-        """
+    def due(self, *, newer: bool = False) -> bool:
+        """Is it time for a read? `newer` asks for one although the last is fresh, within limits."""
         now = self.clock()
-        age = now - self._read_at
-        due = self._tokens is None or not 0 <= age <= FRESH_SECONDS or newer
-        if due and not 0 <= now - self._tried_at < RETRY_SECONDS:
-            self._tried_at = now
-            self._refresh(now)
-        if self._tokens is None or not 0 <= now - self._read_at <= GRACE_SECONDS:
+        stale = self._tokens is None or not 0 <= now - self._read_at <= FRESH_SECONDS
+        return (stale or newer) and not 0 <= now - self._tried_at < RETRY_SECONDS
+
+    def usable(self) -> bool:
+        """Is there a document that may be trusted now?"""
+        return self._tokens is not None and 0 <= self.clock() - self._read_at <= GRACE_SECONDS
+
+    def current(self) -> tuple[Token, ...]:
+        """The tokens of the last document that was read. Raises `DocumentUnavailable`."""
+        if self._tokens is None or not self.usable():
             raise DocumentUnavailable
         return self._tokens
 
-    def _refresh(self, now: float) -> None:
+    def read_now(self) -> None:
+        """Read the document. One that is none closes the door at once, a silent store after `GRACE_SECONDS`."""
+        now = self._tried_at = self.clock()
         try:
             self._tokens, self._read_at = self.read().live(), now
         except DocumentError as error:
@@ -55,3 +63,6 @@ class TokenDocuments:
             logger.error("the token document is not one: %s", error)  # noqa: TRY400 - a traceback would add nothing
         except StoreError as error:
             logger.error("the token document could not be read: %s", error)  # noqa: TRY400
+        # A broken answer makes each client library raise something of its own; its text might quote the answer.
+        except Exception as error:  # noqa: BLE001
+            logger.error("the token document could not be read: %s", type(error).__name__)  # noqa: TRY400

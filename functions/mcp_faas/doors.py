@@ -5,16 +5,14 @@ What is checked is decided in `auth/`; here it meets the stores, the key sets an
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-import anyio
-import anyio.to_thread
-
 from mcp_faas.auth.bearer import identify, token_of
-from mcp_faas.auth.errors import IssuerMismatch, TokensUnavailable, TokenUnknown
+from mcp_faas.auth.errors import GatewayMissing, IssuerMismatch, TokensUnavailable, TokenUnknown
 from mcp_faas.auth.jwt import Policy, check_header, parse, verify
 from mcp_faas.auth.keys import KeySetMalformed
 from mcp_faas.auth.principal import Principal
@@ -22,8 +20,12 @@ from mcp_faas.call import Call
 from mcp_faas.documents import DocumentUnavailable, TokenDocuments
 from mcp_faas.jwks import KeySource
 from mcp_faas.settings import JwtSettings, Settings, SettingsError
-from mcp_faas.stores import AddressError, StoreError, open_store
+from mcp_faas.stores import Access, AddressError, StoreError, open_store
 from mcp_faas.tokens import Token
+
+READ_SECONDS = 4.0  # what a caller waits for a token document that he cannot be judged without
+PATIENCE_SECONDS = 1.0  # and what one waits whose token is known, for a newer document
+STORE_SECONDS = 3.0  # of one network call
 
 
 class Door(Protocol):
@@ -38,11 +40,18 @@ class Door(Protocol):
 
 @dataclass(frozen=True)
 class PlatformDoor:
-    """The gateway in front has checked. The `Authorization` header is never looked at, whatever it says."""
+    """The gateway in front has checked. The `Authorization` header is never looked at, whatever it says.
+
+    With `require_authorizer` the event must say whom an authorizer of AWS let in, which nobody but API Gateway can:
+    so a Function URL beside the API, forgotten or for the moment of a stack's change, lets nobody in.
+    """
 
     scopes: frozenset[str]
+    require_authorizer: bool = False
 
     async def admit(self, authorization: Sequence[str], call: Call) -> Principal:
+        if self.require_authorizer and call.gateway is None:
+            raise GatewayMissing("no authorizer has let this call in")
         return replace(call.gateway or Principal(client="platform"), scopes=self.scopes)
 
 
@@ -52,23 +61,36 @@ class BearerDoor:
     def __init__(self, documents: TokenDocuments, scopes: frozenset[str]) -> None:
         self._documents = documents
         self._scopes = scopes
-        self._reading = anyio.Lock()
+        self._reading: asyncio.Task[None] | None = None
 
     async def admit(self, authorization: Sequence[str], call: Call) -> Principal:
         presented = token_of(authorization)
+        documents = self._documents
+        if documents.due():
+            await self._read(PATIENCE_SECONDS if documents.usable() else READ_SECONDS)
         try:
-            token = identify(presented, await self._tokens())
+            token = self._identify(presented)
         except TokenUnknown:
-            token = identify(presented, await self._tokens(newer=True))
+            # Perhaps it is new. Only he who brings it waits; callers with a known token never do for him.
+            if not documents.due(newer=True):
+                raise
+            await self._read(READ_SECONDS)
+            token = self._identify(presented)
         return Principal(client=token.name, subject=token.name, scopes=self._scopes)
 
-    async def _tokens(self, *, newer: bool = False) -> tuple[Token, ...]:
-        async with self._reading:
-            try:
-                # In a thread: a store talks to its service without regard for the loop.
-                return await anyio.to_thread.run_sync(lambda: self._documents.tokens(newer=newer))
-            except DocumentUnavailable:
-                raise TokensUnavailable("the token document cannot be read") from None
+    def _identify(self, presented: str) -> Token:
+        try:
+            return identify(presented, self._documents.current())
+        except DocumentUnavailable:
+            raise TokensUnavailable("the token document cannot be read") from None
+
+    async def _read(self, patience: float) -> None:
+        """See that a read is under way, one for all, and wait for it at most `patience` seconds."""
+        loop = asyncio.get_running_loop()
+        if self._reading is None or self._reading.done() or self._reading.get_loop() is not loop:
+            # In a thread: a store talks to its service without regard for the loop.
+            self._reading = loop.create_task(asyncio.to_thread(self._documents.read_now))
+        await asyncio.wait({self._reading}, timeout=patience)
 
 
 class JwtDoor:
@@ -96,14 +118,17 @@ class JwtDoor:
         return verify(token, keys, policy, self._clock())
 
 
-def open_door(settings: Settings) -> Door:
-    """The door that the settings ask for. Raises `SettingsError` where it cannot be built."""
+def open_door(settings: Settings, *, background: bool) -> Door:
+    """The door that the settings ask for; `background` says whether the loop runs between calls.
+
+    Raises `SettingsError` where it cannot be built.
+    """
     if settings.door == "platform":
-        return PlatformDoor(settings.token_scopes)
+        return PlatformDoor(settings.token_scopes, settings.require_authorizer)
     if settings.jwt is not None:
-        return JwtDoor([_issuer(issuer, settings.jwt) for issuer in settings.jwt.issuers])
+        return JwtDoor([_issuer(issuer, settings.jwt, background) for issuer in settings.jwt.issuers])
     try:
-        store = open_store(settings.tokens or "")
+        store = open_store(settings.tokens or "", Access(timeout=STORE_SECONDS))
     except (AddressError, StoreError) as error:
         raise SettingsError(f"MCP_TOKENS leads to no token document: {error}") from None
     except ModuleNotFoundError as error:
@@ -111,9 +136,9 @@ def open_door(settings: Settings) -> Door:
     return BearerDoor(TokenDocuments(lambda: store.read().document), settings.token_scopes)
 
 
-def _issuer(issuer: str, jwt: JwtSettings) -> tuple[Policy, KeySource]:
+def _issuer(issuer: str, jwt: JwtSettings, background: bool) -> tuple[Policy, KeySource]:
     try:
-        keys = KeySource(issuer, jwks_url=jwt.jwks_url, jwks=jwt.jwks)
+        keys = KeySource(issuer, jwks_url=jwt.jwks_url, jwks=jwt.jwks, background=background)
     except KeySetMalformed as error:
         raise SettingsError(f"MCP_JWT_JWKS is no key set: {error}.") from None
     return Policy(issuer, jwt.audiences, jwt.algorithms, jwt.profile), keys

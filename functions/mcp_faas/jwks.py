@@ -7,8 +7,10 @@ issuer up, down or hanging. The policy for the keys themselves is in `auth/keys.
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import json
 import logging
+import re
 import time
 from collections.abc import Callable
 from urllib.parse import urlsplit, urlunsplit
@@ -37,7 +39,10 @@ class FetchFailed(Exception):
 
 
 class KeySource:
-    """The keys of one issuer, from a URL, from its metadata, or given once and for all."""
+    """The keys of one issuer, from a URL, from its metadata, or given once and for all.
+
+    `background` says whether the loop runs between calls; in an event function it does not.
+    """
 
     def __init__(
         self,
@@ -45,6 +50,7 @@ class KeySource:
         *,
         jwks_url: str | None = None,
         jwks: bytes | None = None,
+        background: bool = True,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._issuer = issuer
@@ -54,7 +60,8 @@ class KeySource:
         self._fixed = parse_key_set(jwks) if jwks is not None else None
         self._keys: KeySet | None = None
         self._loaded_at = 0.0
-        self._failing = False
+        self._background = background
+        self._began = 0.0
         self._allowance = float(BURST)
         self._allowance_at = clock()
         self._fetch: asyncio.Task[None] | None = None
@@ -66,31 +73,56 @@ class KeySource:
         """
         if self._fixed is not None:
             return self._fixed
-        keys, age = self._keys, self._clock() - self._loaded_at
-        if keys is None or not 0 <= age <= STALE_SECONDS:
-            await self._refresh(WAIT_SECONDS)
-            keys, age = self._keys, self._clock() - self._loaded_at
-            if keys is None or not 0 <= age <= STALE_SECONDS:
-                raise KeysUnavailable("no key set, and the issuer does not answer")
-            return keys
-        if not _knows(keys, kid, algorithm):
-            await self._refresh(WAIT_SECONDS)
-        elif age > TRUST_SECONDS:
-            await self._refresh(0 if self._failing else PATIENCE_SECONDS)
-        elif age > REFRESH_AFTER_SECONDS:
+        until = asyncio.get_running_loop().time() + WAIT_SECONDS
+        if self._usable() is None:
+            await self._refresh(until)
+        elif not _knows(self._usable(), kid, algorithm):
+            joined = self._under_way()
+            await self._refresh(until)
+            if joined and not _knows(self._usable(), kid, algorithm):
+                await self._refresh(
+                    until
+                )  # the fetch had begun before the key was asked for, perhaps before it was made
+        elif self._age() > TRUST_SECONDS or (self._age() > REFRESH_AFTER_SECONDS and not self._background):
+            await self._refresh(asyncio.get_running_loop().time() + PATIENCE_SECONDS)
+        elif self._age() > REFRESH_AFTER_SECONDS:
             await self._refresh(0)
-        return self._keys or keys
+        keys = self._usable()
+        if keys is None:
+            raise KeysUnavailable("no key set, and the issuer does not answer")
+        return keys
 
-    async def _refresh(self, patience: float) -> None:
-        """See that a fetch is under way if one is allowed, and wait for it at most `patience` seconds."""
+    def _age(self) -> float:
+        return self._clock() - self._loaded_at
+
+    def _usable(self) -> KeySet | None:
+        """The last good set, unless it is too old or the clock went back behind it."""
+        return self._keys if 0 <= self._age() <= STALE_SECONDS else None
+
+    def _under_way(self) -> bool:
+        fetch = self._fetch
+        return fetch is not None and not fetch.done() and fetch.get_loop() is asyncio.get_running_loop()
+
+    async def _refresh(self, until: float) -> None:
+        """See that a fetch is under way if one is allowed, and wait for it until that time of the loop.
+
+        The fetch has no timer of its own: an event function stands still between calls, and a timer that ran out
+        meanwhile would say nothing about the issuer. Whoever waits ends one that takes too long.
+        """
         loop = asyncio.get_running_loop()
-        if self._fetch is None or self._fetch.done() or self._fetch.get_loop() is not loop:
+        if not self._under_way():
             if not self._may_fetch():
                 return
+            self._began = self._clock()
             self._fetch = loop.create_task(self._load())
-        if patience:
-            # A caller that gives up or is cut off leaves the fetch to the others.
-            await asyncio.wait({self._fetch}, timeout=patience)
+        fetch = self._fetch
+        if fetch is None or until <= loop.time():
+            return
+        # A caller that gives up or is cut off leaves the fetch to the others.
+        await asyncio.wait({fetch}, timeout=until - loop.time())
+        if not fetch.done() and not 0 <= self._clock() - self._began < FETCH_SECONDS:
+            logger.warning("the key set of %s could not be loaded: no answer in time", self._issuer)
+            fetch.cancel()
 
     def _may_fetch(self) -> bool:
         """Take one from the allowance; attempts count, not successes, so an outage cannot be used to amplify."""
@@ -104,26 +136,18 @@ class KeySource:
 
     async def _load(self) -> None:
         try:
-            keys = await asyncio.wait_for(self._read(), FETCH_SECONDS)
-        except (
-            FetchFailed,
-            KeySetMalformed,
-            httpx2.HTTPError,
-            httpx2.InvalidURL,
-            OSError,
-            asyncio.TimeoutError,
-        ) as why:
-            self._failing = True
+            keys = await self._read()
+        except (FetchFailed, KeySetMalformed, httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as why:
             detail = str(why) if isinstance(why, FetchFailed | KeySetMalformed) else type(why).__name__
             logger.warning("the key set of %s could not be loaded: %s", self._issuer, detail)
             return
-        self._keys, self._loaded_at, self._failing = keys, self._clock(), False
+        self._keys, self._loaded_at = keys, self._clock()
         for reason in keys.left_out:
             logger.warning("the key set of %s: left out %s", self._issuer, reason)
 
     async def _read(self) -> KeySet:
         # The environment's proxies stay in force: in a private network they may be the only way to the issuer.
-        async with httpx2.AsyncClient(follow_redirects=False, timeout=FETCH_SECONDS) as client:
+        async with httpx2.AsyncClient(follow_redirects=False, timeout=None) as client:
             url = self._url or await self._discover(client)
             keys = parse_key_set(await _get(client, url))
             self._url = url
@@ -174,10 +198,20 @@ def check_jwks_uri(url: str, issuer: str) -> None:
     except ValueError:
         raise FetchFailed("jwks_uri is not a URL") from None
     local = is_loopback(urlsplit(issuer).hostname or "")
+    if not local and not _is_public(host):
+        raise FetchFailed("jwks_uri leads to a private address")
     if not host or parts.scheme not in (("http", "https") if local else ("https",)):
         raise FetchFailed("jwks_uri is not an https URL")
     if is_loopback(host) is not local:
         raise FetchFailed("jwks_uri and issuer disagree on whether they are local")
+
+
+def _is_public(host: str) -> bool:
+    """No address of a private network, and none of the spellings of one that only resolvers understand."""
+    try:
+        return ipaddress.ip_address(host).is_global
+    except ValueError:
+        return re.fullmatch(r"[0-9a-fx.]+", host) is None and not host.endswith(".") and not is_loopback(host)
 
 
 async def _get(client: httpx2.AsyncClient, url: str) -> bytes:
@@ -196,7 +230,9 @@ async def _get(client: httpx2.AsyncClient, url: str) -> bytes:
         return bytes(body)
 
 
-def _knows(keys: KeySet, kid: str | None, algorithm: str) -> bool:
+def _knows(keys: KeySet | None, kid: str | None, algorithm: str) -> bool:
+    if keys is None:
+        return False
     try:
         keys.find(kid, algorithm)
     except KeyUnknown:

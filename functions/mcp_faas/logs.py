@@ -10,12 +10,29 @@ import re
 import sys
 
 # Libraries that print headers, bodies or signatures when asked for details. The level asked for is never theirs.
-_TALKATIVE = ("botocore", "boto3", "urllib3", "httpx2", "httpcore2", "h11", "uvicorn", "Tea", "alibabacloud", "asyncio")
+_TALKATIVE = (
+    "botocore",
+    "boto3",
+    "urllib3",
+    "httpx2",
+    "httpcore2",
+    "h11",
+    "uvicorn",
+    "Tea",
+    "alibabacloud",
+    "asyncio",
+    "mcp.server.sse",
+    "sse_starlette",
+)
 
+RECORD_MAX_CHARACTERS = 8000
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(9), *range(11, 32), 0x7F, 0x85)}
+_CONTROLS |= {code: f"\\u{code:04x}" for code in (0x2028, 0x2029)}
 _SECRETS = re.compile(
     r"""
     (?P<scheme>\bbearer\s+)[^\s"',;\\]+                                   # a credential behind its scheme
     | \beyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)*                         # anything that begins like a JWT
+    | \bmcpt-[0-9A-Za-z]{8,}(?:-[0-9A-Za-z]*)?                            # a token of ours
     | (?P<name>["']?(?:token_?data|signature|secret_?string|access_token|authorization)["']?\s*[:=,]\s*b?["']?)
       [^\s"',;\\})\]]+                                                    # a value behind a telling name
     """,
@@ -29,14 +46,18 @@ def redact(text: str) -> str:
 
 
 class RedactingFormatter(logging.Formatter):
-    """Formats a record, traceback included, and takes out what looks like a credential."""
+    """Formats a record, traceback included, so that no caller's text can look like a line of its own or fill the log.
+
+    Every line after a record's first begins with a bar: audit lines share the log, and begin with a brace.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
-        return redact(super().format(record))
+        text = redact(super().format(record)[:RECORD_MAX_CHARACTERS])
+        return "\n| ".join(line.translate(_CONTROLS) for line in text.split("\n"))
 
 
 class _Stderr(logging.StreamHandler):  # type: ignore[type-arg]  # generic only in the type stubs of Python 3.10
-    """Writes to what `sys.stderr` is at that moment, and reports its own failures without the record's arguments."""
+    """Reports its own failures without the record's arguments."""
 
     def handleError(self, record: logging.LogRecord) -> None:
         kind = sys.exc_info()[0]

@@ -68,7 +68,7 @@ def build_app(settings: Settings, *, streaming: bool) -> Callable[[], tuple[Gate
     server, scopes = load_server(settings.server)
     _check_declarations(server, scopes)
     _harden(server, settings)
-    door = open_door(settings)
+    door = open_door(settings, background=streaming)
 
     def make() -> tuple[Gate, Starlette]:
         app = server.streamable_http_app(

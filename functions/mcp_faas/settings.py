@@ -54,6 +54,7 @@ class Settings:
     scopes: frozenset[str]
     scopes_supported: frozenset[str] | None  # None: what tools.py declares, and `scopes`
     token_scopes: frozenset[str]
+    require_authorizer: bool
     allowed_origins: frozenset[str]
     sse: bool
     request_state_key: str | None = field(repr=False)
@@ -76,6 +77,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         scopes=_scopes(environ, "MCP_SCOPES"),
         scopes_supported=_scopes(environ, "MCP_SCOPES_SUPPORTED") if supported is not None else None,
         token_scopes=_scopes(environ, "MCP_TOKEN_SCOPES"),
+        require_authorizer=_choice(environ, "MCP_REQUIRE_AUTHORIZER", ("off", "on"), default="off") == "on",
         allowed_origins=_origins(environ),
         sse=_choice(environ, "MCP_SSE", ("off", "on"), default="off") == "on",
         request_state_key=environ.get("MCP_REQUEST_STATE_KEY") or None,

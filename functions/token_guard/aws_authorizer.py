@@ -6,6 +6,7 @@ never raises: an error would be a 500 for the caller. While the document cannot 
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from typing import Any
@@ -20,6 +21,7 @@ from mcp_faas.stores import Access, AddressError, StoreError, open_store
 READ_SECONDS = 3.0  # API Gateway gives an authorizer 10 s, and a read may need a second connection
 
 logs.configure(read_log_level(os.environ))
+logger = logging.getLogger(__name__)
 try:
     store = open_store(read_tokens_address(os.environ), Access(timeout=READ_SECONDS))
 except (AddressError, StoreError) as error:
@@ -38,6 +40,10 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
         decision.reason = error.reason
     except DocumentUnavailable:
         decision.reason = "document_unavailable"
+    except Exception:
+        # An error would be a 500 for the caller; whatever it is, nobody is let in.
+        logger.exception("the authorizer failed")
+        decision.reason = "internal_error"
     decision.ms = round((time.perf_counter() - began) * 1000, 3)
     audit.write(decision, time.time())
     allowed = decision.decision == "allow"
@@ -56,7 +62,8 @@ def _name_of(authorization: str) -> str:
 def _authorization(event: Any) -> str:
     """The one Authorization header; API Gateway joins repeated ones with commas, which no token contains."""
     headers = event.get("headers") if isinstance(event, dict) else None
-    values = [value for name, value in (headers or {}).items() if str(name).lower() == "authorization"]
+    pairs = headers.items() if isinstance(headers, dict) else ()
+    values = [value for name, value in pairs if str(name).lower() == "authorization"]
     if len(values) != 1 or not isinstance(values[0], str):
         raise TokenMissing("no Authorization header")
     return values[0].strip(" \t")

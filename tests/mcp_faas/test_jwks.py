@@ -77,10 +77,12 @@ async def issuer() -> AsyncIterator[Issuer]:
 
 @dataclass
 class Clock:
-    now: float = 1_000_000.0
+    """Goes as time goes, and further when a test says so."""
+
+    now: float = field(default_factory=lambda: 1_000_000.0 - time.monotonic())
 
     def __call__(self) -> float:
-        return self.now
+        return self.now + time.monotonic()
 
 
 async def knows(source: KeySource, kid: str) -> bool:
@@ -151,6 +153,13 @@ async def test_metadata_that_leads_elsewhere_is_not_followed(change: dict[str, o
         ("file:///etc/passwd", "https://issuer.example"),
         ("ftp://127.0.0.1/jwks", "http://127.0.0.1:8789"),
         ("https:///jwks", "https://issuer.example"),
+        ("https://10.0.0.1/jwks", "https://issuer.example"),
+        ("https://169.254.169.254/jwks", "https://issuer.example"),
+        ("https://0.0.0.0/jwks", "https://issuer.example"),
+        ("https://127.1/jwks", "https://issuer.example"),
+        ("https://2130706433/jwks", "https://issuer.example"),
+        ("https://0x7f.1/jwks", "https://issuer.example"),
+        ("https://localhost./jwks", "https://issuer.example"),
         ("https://[::1/jwks", "https://issuer.example"),
     ],
 )
@@ -334,3 +343,65 @@ async def test_caller_that_gives_up_leaves_the_fetch_to_the_others() -> None:
         await asyncio.sleep(0)
         first.cancel()
         assert await second
+
+
+# An event function stands still between calls: its loop, its timers and its sockets.
+
+
+def one_call(loop: asyncio.AbstractEventLoop, source: KeySource, kid: str) -> bool:
+    return loop.run_until_complete(asyncio.wait_for(knows(source, kid), 5))
+
+
+async def test_event_function_hears_of_a_removed_key_in_time(anyio_backend: str) -> None:
+    """The issuer answers in a tenth of a second, and no fetch outlives the call that it began in."""
+    clock, frozen = Clock(), asyncio.new_event_loop()
+    async with issuer() as server:
+
+        async def slowly(writer: asyncio.StreamWriter) -> None:
+            await asyncio.sleep(0.1)
+            body = server.answers["/jwks"]
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+            await writer.drain()
+
+        server.behave = slowly
+        source = KeySource(server.url, jwks_url=f"{server.url}/jwks", background=False, clock=clock)
+        server.answers["/jwks"] = key_set(FIRST, SECOND)
+        assert await asyncio.to_thread(one_call, frozen, source, "first")
+        server.answers["/jwks"] = key_set(SECOND)
+        told = []
+        for _ in range(10):  # a call a minute, and the instance stands still in between
+            clock.now += 60
+            told.append(await asyncio.to_thread(one_call, frozen, source, "first"))
+            await asyncio.to_thread(one_call, frozen, source, "second")
+        assert told[-1] is False
+        assert told.index(False) <= 5
+        server.answers["/jwks"] = key_set(FIRST, SECOND)
+        clock.now += COOLDOWN_SECONDS
+        assert await asyncio.to_thread(one_call, frozen, source, "first"), "a new key works at its first use"
+    frozen.close()
+
+
+@pytest.mark.parametrize("background", [True, False])
+async def test_known_key_answers_while_the_issuer_hangs(background: bool) -> None:
+    clock = Clock()
+    async with issuer() as server:
+        source = KeySource(server.url, jwks_url=f"{server.url}/jwks", background=background, clock=clock)
+        assert await knows(source, "first")
+        server.behave = hang
+        for _ in range(3):
+            clock.now += TRUST_SECONDS + 1
+            asked = time.monotonic()
+            assert await knows(source, "first")
+            assert time.monotonic() - asked < 0.5
+
+
+async def test_answer_that_was_compressed_unasked_is_refused() -> None:
+    import gzip
+
+    body = gzip.compress(key_set(FIRST))
+    async with issuer() as server:
+        server.behave = answer(
+            b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+        )
+        with pytest.raises(KeysUnavailable):
+            await KeySource(server.url, jwks_url=f"{server.url}/jwks").keys_for("first", "RS256")

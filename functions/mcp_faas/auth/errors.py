@@ -27,6 +27,12 @@ class RequestMalformed(AuthError):
     reason = "request_malformed"
 
 
+class GatewayMissing(AuthError):
+    """Door `platform` with MCP_REQUIRE_AUTHORIZER: the event does not say whom an authorizer let in."""
+
+    reason = "gateway_missing"
+
+
 class OriginRefused(AuthError):
     """A browser origin that is not in MCP_ALLOWED_ORIGINS (MCP 2026-07-28, transports: 403)."""
 

@@ -139,7 +139,7 @@ def verify(token: Unverified, keys: KeySet, policy: Policy, now: float) -> Princ
         raise AudienceMismatch(f"{profile.audience_claim} is not for this resource")
     _check_marks(claims, profile)
     return Principal(
-        client=next((_text(claims, name) for name in profile.client_claims if name in claims), "unknown"),
+        client=next(_text(claims, name) for name in profile.client_claims if name in claims),
         subject=_text(claims, "sub"),
         issuer=policy.issuer,
         scopes=_scopes(claims, profile),
@@ -210,6 +210,9 @@ def _check_marks(claims: Mapping[str, Any], profile: Profile) -> None:
     for name in sorted(profile.required):
         if name not in claims:
             raise ClaimMissing(f"{name} is missing")
+    for choice in (frozenset(profile.client_claims), profile.any_of):
+        if choice and choice.isdisjoint(claims):
+            raise ClaimMissing(f"none of {', '.join(sorted(choice))} is there")
     for name in ("jti", *profile.client_claims):
         if name in claims:
             _text(claims, name)

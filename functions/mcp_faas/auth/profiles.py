@@ -11,8 +11,11 @@ from typing import Literal
 
 HOUR_SECONDS = 3600
 
-# ID token, logout token, security event: never an access token, whatever its `typ` says (RFC 8725 §3.12).
-_MARKS_OF_OTHER_TOKENS = frozenset({"nonce", "at_hash", "c_hash", "s_hash", "events"})
+# ID token, logout token, security event, request object, introspection answer: never an access token, whatever its
+# `typ` says (RFC 8725 §3.12).
+_MARKS_OF_OTHER_TOKENS = frozenset(
+    {"nonce", "at_hash", "c_hash", "s_hash", "events", "response_type", "redirect_uri", "token_introspection"}
+)
 
 
 @dataclass(frozen=True)
@@ -22,10 +25,11 @@ class Profile:
     provenance: str
     types: frozenset[str] = frozenset({"at+jwt"})  # accepted `typ`, without `application/`; "" stands for none at all
     audience_claim: str = "aud"
-    client_claims: tuple[str, ...] = ("client_id",)  # the first one present names the client
+    client_claims: tuple[str, ...] = ("client_id",)  # the first one present names the client; one must be
     scope_claim: str = "scope"
     scope_form: Literal["text", "list"] = "text"
     required: frozenset[str] = frozenset({"sub"})  # besides iss, exp, iat and the audience, which are never waived
+    any_of: frozenset[str] = frozenset()  # one of these must be there
     equal: Mapping[str, str] = field(default_factory=dict)  # claims that must have exactly this text
     forbidden: frozenset[str] = _MARKS_OF_OTHER_TOKENS
     max_lifetime_seconds: int = 24 * HOUR_SECONDS
@@ -51,6 +55,7 @@ PROFILES: Mapping[str, Profile] = {
         client_claims=("azp", "appid"),
         scope_claim="scp",
         required=frozenset({"sub", "tid", "ver"}),
+        any_of=frozenset({"scp", "roles"}),  # an ID token has the same `typ`, and neither
         max_lifetime_seconds=28 * HOUR_SECONDS,
     ),
     "auth0": Profile(
@@ -84,5 +89,6 @@ PROFILES: Mapping[str, Profile] = {
         types=_JWT | {"at+jwt"},
         scope_claim="scopes",
         scope_form="list",
+        required=frozenset({"sub", "client_id", "jti"}),
     ),
 }
