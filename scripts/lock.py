@@ -13,7 +13,11 @@ LOCKS = {
     "functions/mcp_server/requirements": [],
     "functions/token_guard/requirements-fc": [],
     "requirements/uv": [],
-    "requirements/run": ["functions/mcp_server/requirements.txt", "functions/token_guard/requirements-fc.txt"],
+    "requirements/run": [
+        "functions/mcp_server/requirements.txt",
+        "functions/token_guard/requirements-fc.txt",
+        "requirements/uv.txt",
+    ],
     "requirements/dev": ["requirements/run.txt"],
     "requirements/sam": [],
     "requirements/checkov": [],

@@ -60,25 +60,14 @@ def make(environment: Path, lock: str) -> None:
     if not python_of(environment).exists():
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(environment)], check=True)
     python = str(python_of(environment))
-    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
+    # Without build isolation: what has no wheel is built with the locked setuptools, not with whatever is newest today.
+    safely = ["--quiet", "--require-hashes", "--no-build-isolation"]
+    pip = [python, "-m", "pip", "install", "--disable-pip-version-check", *safely]
     count = sum(1 for line in (ROOT / lock).read_text().splitlines() if line[:1].isalnum())
     began = time.monotonic()
     say(f"installing up to {count} locked packages into {environment.relative_to(ROOT)} ({lock})")
     if subprocess.run([*pip, "-r", "requirements/uv.txt"], cwd=ROOT).returncode == 0:
-        uv = [
-            python,
-            "-m",
-            "uv",
-            "--system-certs",
-            "pip",
-            "install",
-            "--quiet",
-            "--require-hashes",
-            "--python",
-            python,
-            "-r",
-            lock,
-        ]
+        uv = [python, "-m", "uv", "--system-certs", "pip", "install", *safely, "--python", python, "-r", lock]
         done = subprocess.run(uv, cwd=ROOT).returncode == 0
     else:
         done = False

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
+import anyio
 from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
@@ -33,6 +34,7 @@ from mcp_faas.message import Message as JsonRpc
 
 ENDPOINT = "/mcp"
 BODY_MAX_BYTES = 4 * 1024 * 1024  # the SDK's own limit; below Lambda's 6 MB and FC's 32 MB
+STREAM_MAX_SECONDS = 3600.0
 _JSON = (b"content-type", b"application/json")
 _PREFLIGHT_SECONDS = 600
 _ALLOWED_HEADERS = (
@@ -57,8 +59,9 @@ class _Answer:
 class Gate:
     """The app behind the door, and the rules of the door.
 
-    `endpoints` are the paths under which the endpoint is known: `/mcp`, and the path of the public URL. `paths` are
-    the other paths that lead to the app; everything else is 404 for everybody.
+    `endpoints` are the paths under which the endpoint is known: `/mcp`, and the path of the public URL. `messages` and
+    `streams` are the paths of the legacy transport; `leads` says whether a route that the user made is meant. All of
+    them are behind the door, and everything else is 404 for everybody.
     """
 
     app: ASGIApp
@@ -70,7 +73,9 @@ class Gate:
     scopes_supported: frozenset[str] = frozenset()
     allowed_origins: frozenset[str] = frozenset()
     endpoints: frozenset[str] = frozenset({ENDPOINT})
-    paths: frozenset[str] = frozenset()
+    messages: frozenset[str] = frozenset()
+    streams: frozenset[str] = frozenset()
+    leads: Callable[[Scope], bool] = field(default=lambda _: False)
     same_uri: Callable[[str, str], bool] = field(default=str.__eq__)
     clock: Callable[[], float] = time.time
 
@@ -88,7 +93,7 @@ class Gate:
             await _send(send, 200, [(b"content-type", b"text/plain; charset=utf-8")], b"ok")
         elif self.issuers and path in self._metadata_paths and method in ("GET", "HEAD", "OPTIONS"):
             await self._metadata(method, origins, origin, call, send)
-        elif path in self.endpoints or path in self.paths:
+        elif path in self.endpoints | self.messages | self.streams or self.leads(scope):
             path = ENDPOINT if path in self.endpoints else path
             scope = {**scope, "headers": headers, "path": path, "raw_path": path.encode()}
             await self._guarded(scope, receive, send, call, origins, origin)
@@ -177,10 +182,13 @@ class Gate:
         # The token stops here: no tool sees it, and no library behind this line can log it.
         headers = [(name, value) for name, value in scope["headers"] if name != b"authorization"]
         scope = {**scope, "headers": headers, "user": AuthenticatedUser(_access_token(principal, call))}
-        if scope["path"] == ENDPOINT and scope["method"] != "POST":
-            await _send(send, 405, [_JSON, (b"allow", b"POST")], b'{"message":"Use POST."}')
+        path, spoken = scope["path"], scope["path"] in self.messages | {ENDPOINT}
+        allow = "POST" if spoken else "GET" if path in self.streams else None
+        if allow is not None and scope["method"] != allow:
+            told = json.dumps({"message": f"Use {allow}."}).encode()
+            await _send(send, 405, [_JSON, (b"allow", allow.encode())], told)
             return
-        if scope["method"] == "POST":
+        if spoken:
             if _media_type(headers) != b"application/json":
                 decision.reason = "message_malformed"
                 text = "Send Content-Type: application/json"
@@ -194,7 +202,12 @@ class Gate:
             if not await self._check_message(body, principal, send, decision):
                 return
             receive = _replay(body, receive)
-        await AuthContextMiddleware(self.app)(scope, receive, send)
+        # A stream was let in by a token that may end before it: it ends with it, and clients open another.
+        left = STREAM_MAX_SECONDS
+        if principal.expires_at is not None:
+            left = min(left, principal.expires_at - self.clock())
+        with anyio.move_on_after(left if path in self.streams else None):
+            await AuthContextMiddleware(self.app)(scope, receive, send)
 
     async def _check_message(self, body: bytes, principal: Principal, send: Send, decision: audit.Decision) -> bool:
         """Read the message as the SDK will, demand the scopes of its operation; False when it was answered here."""

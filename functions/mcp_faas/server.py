@@ -7,7 +7,7 @@ import importlib
 import logging
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import MCPServer, RequestStateBoundary, RequestStateSecurity
@@ -16,7 +16,7 @@ from mcp.shared.exceptions import MCPError
 from mcp.shared.uri_template import UriTemplate
 from mcp_types import INTERNAL_ERROR, CallToolResult, TextContent
 from starlette.applications import Starlette
-from starlette.routing import Route
+from starlette.routing import Match, Route
 
 from mcp_faas.auth.scopes import Scopes
 from mcp_faas.doors import Door, open_door
@@ -94,7 +94,8 @@ def build_app(settings: Settings, *, streaming: bool) -> Callable[[], tuple[Gate
 def _gate(app: Starlette, settings: Settings, door: Door, scopes: Scopes) -> Gate:
     supported = settings.scopes_supported
     public_path = urlsplit(settings.public_url).path if settings.public_url else ENDPOINT
-    custom = {route.path for route in app.router.routes if isinstance(route, Route)} - {ENDPOINT}
+    own = {ENDPOINT, SSE_PATH, SSE_MESSAGE_PATH}
+    custom = [route for route in app.router.routes if isinstance(route, Route) and route.path not in own]
     return Gate(
         app=app,
         door_name=settings.door,
@@ -104,8 +105,10 @@ def _gate(app: Starlette, settings: Settings, door: Door, scopes: Scopes) -> Gat
         scopes_required=settings.scopes,
         scopes_supported=scopes.supported | settings.scopes if supported is None else supported,
         allowed_origins=settings.allowed_origins,
-        endpoints=frozenset({ENDPOINT, public_path or "/"}),
-        paths=frozenset(custom | ({SSE_MESSAGE_PATH} if settings.sse else set())),
+        endpoints=frozenset({ENDPOINT, unquote(public_path) or "/"}),
+        messages=frozenset({SSE_MESSAGE_PATH} if settings.sse else ()),
+        streams=frozenset({SSE_PATH} if settings.sse else ()),
+        leads=lambda scope: any(route.matches(scope)[0] is not Match.NONE for route in custom),
         same_uri=_same_uri,
     )
 

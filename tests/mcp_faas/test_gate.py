@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
+import sys
 import time
+import types
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -13,12 +16,18 @@ import httpx2
 import pytest
 from mcp.server.mcpserver import Context, MCPServer
 from mcp_types import InputRequiredResult
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
 
 from mcp_faas import server as server_module
+from mcp_faas.auth.errors import TokenUnknown
 from mcp_faas.auth.principal import Principal
 from mcp_faas.call import SCOPE_KEY, Call
+from mcp_faas.documents import TokenDocuments
+from mcp_faas.doors import BearerDoor
 from mcp_faas.server import build_app
 from mcp_faas.settings import read_settings
+from mcp_faas.tokens import Token, TokenDocument
 from support import mcp
 from support.jwts import ISSUER, RESOURCE, jwk, key_set, rsa_key, token
 
@@ -417,6 +426,101 @@ async def test_static_token_carries_the_scopes_of_the_setting(granted: str, tmp_
     assert answer.status_code == (200 if granted else 403)
 
 
+@pytest.mark.anyio
+@pytest.mark.parametrize("era", mcp.ERAS)
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("prompts/get", {"name": "guarded"}),
+        ("resources/read", {"uri": "notes://index"}),
+        ("resources/read", {"uri": "notes://note/7"}),
+        ("resources/read", {"uri": "notes://note/a%2Fb"}),
+        ("resources/read", {"uri": "files://a/b/c"}),
+    ],
+)
+async def test_scopes_of_prompts_resources_and_templates(
+    method: str, params: dict[str, Any], era: str, monkeypatch: Any
+) -> None:
+    guarded, scopes = MCPServer("guarded"), server_module.Scopes()
+
+    @scopes.prompt("s:prompt", name="guarded")
+    @guarded.prompt(name="guarded")
+    def prompt() -> str:
+        return "secret"
+
+    @scopes.resource("notes://index", "s:notes")
+    @guarded.resource("notes://index")
+    def index() -> str:
+        return "secret"
+
+    @scopes.resource("notes://note/{name}", "s:notes")
+    @guarded.resource("notes://note/{name}")
+    def note(name: str) -> str:
+        return "secret"
+
+    @scopes.resource("files://{+path}", "s:files")
+    @guarded.resource("files://{+path}")
+    def file(path: str) -> str:
+        return "secret"
+
+    monkeypatch.setattr(server_module, "load_server", lambda _: (guarded, scopes))
+    async with client(JWT) as http:
+        poor = await post(http, method, params, era=era, authorization=f"Bearer {good_token(scope='x')}")
+        rich = await post(http, method, params, era=era, authorization=f"Bearer {good_token(scope='s')}")
+    assert (poor.status_code, "secret" in poor.text) == (403, False)
+    assert (rich.status_code, "secret" in rich.text) == (200, True)
+
+
+@pytest.mark.anyio
+async def test_token_that_is_none_of_ours_costs_no_fetch(monkeypatch: pytest.MonkeyPatch) -> None:
+    fetched = []
+    monkeypatch.setattr("mcp_faas.jwks.KeySource.keys_for", lambda *asked: fetched.append(asked))
+    now = int(time.time())
+    async with client(JWT) as http:
+        for header in ({"alg": "none"}, {"alg": "HS256"}, {"typ": "JWT"}, {"crit": ["x"]}, {"kid": 1}):
+            bad = token(header, {"iat": now, "exp": now + 600})
+            assert (await post(http, "tools/list", authorization=f"Bearer {bad}")).status_code == 401
+    assert fetched == []
+
+
+@pytest.mark.anyio
+async def test_new_token_of_a_document_works_within_seconds(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    environ, opens = doors(tmp_path)["bearer"]
+    monkeypatch.setattr("mcp_faas.documents.RETRY_SECONDS", 0)
+    async with client(environ) as http:
+        assert (await post(http, "tools/list", **opens)).status_code == 200
+        fresh = "New-" + "n" * 40
+        entries = [{"tokenName": "t2", "enable": True, "tokenData": fresh}]
+        (tmp_path / "tokens.json").write_text(json.dumps({"tokens": entries}))
+        assert (await post(http, "tools/list", authorization=f"Bearer {fresh}")).status_code == 200
+
+
+@pytest.mark.anyio
+async def test_slow_store_delays_nobody_whose_token_is_known() -> None:
+    """A stranger's token makes the store be asked; the others do not wait for him."""
+    known, reads = Token("t", True, TOKEN), []
+
+    def slowly() -> TokenDocument:
+        reads.append(time.monotonic())
+        if len(reads) > 1:
+            time.sleep(1.5)
+        return TokenDocument((known,))
+
+    ahead = 0.0
+    documents = TokenDocuments(slowly, clock=lambda: time.time() + ahead)
+    door = BearerDoor(documents, frozenset())
+    await door.admit([f"Bearer {TOKEN}"], Call())
+    ahead = 10.0
+    stranger = asyncio.ensure_future(door.admit(["Bearer " + "x" * 40], Call()))
+    await asyncio.sleep(0.1)
+    began = time.monotonic()
+    assert (await door.admit([f"Bearer {TOKEN}"], Call())).client == "t"
+    assert time.monotonic() - began < 0.2
+    with pytest.raises(TokenUnknown):
+        await stranger
+    assert len(reads) == 2
+
+
 # Identity
 
 
@@ -446,7 +550,7 @@ async def test_tool_learns_who_calls_and_never_the_token(era: str, monkeypatch: 
         for tool in ("with_async", "with_def"):
             answer = await post(http, "tools/call", mcp.call(tool), era=era, authorization=f"Bearer {text}")
             told = answer.json()["result"]["structuredContent"]
-            assert (told["subject"], told["client_id"]) == ("alice", "client-1")
+            assert (told["subject"], told["client_id"], told["token"]) == ("alice", "client-1", "")
             assert told["claims"]["iss"] == ISSUER
             assert "authorization" not in told["headers"]
             assert text not in answer.text
@@ -646,6 +750,28 @@ def test_sse_does_not_start_where_nothing_streams() -> None:
         build_app(read_settings({"MCP_DOOR": "platform", "MCP_SSE": "on"}), streaming=False)
 
 
+def test_server_with_a_door_of_its_own_does_not_start() -> None:
+    from mcp.server.auth.settings import AuthSettings
+
+    from mcp_faas.settings import SettingsError
+
+    class Verifier:
+        async def verify_token(self, token: str) -> None:
+            return None
+
+    module = types.ModuleType("has_auth")
+    settings = AuthSettings.model_validate(
+        {"issuer_url": ISSUER, "resource_server_url": RESOURCE, "validate_token_resource": True}
+    )
+    module.server = MCPServer("s", auth=settings, token_verifier=Verifier())  # type: ignore[attr-defined]
+    sys.modules["has_auth"] = module
+    try:
+        with pytest.raises(SettingsError, match="has `auth=` of its own"):
+            server_module.load_server("has_auth:server")
+    finally:
+        del sys.modules["has_auth"]
+
+
 def test_call_is_frozen() -> None:
     with pytest.raises(AttributeError):
         replace(Call(), request_id="x").request_id = "y"  # type: ignore[misc]  # the point of the test
@@ -668,6 +794,37 @@ async def test_legacy_transport_is_behind_the_same_door(door: str, tmp_path: Any
         assert (await http.post(session, content=mcp.message("tools/list"), headers=evil)).status_code == 403
         redirected = await http.post("/messages?session_id=" + "0" * 32, content=b"{}", headers=sent)
         assert redirected.status_code == 404
+
+
+@pytest.mark.anyio
+async def test_legacy_paths_take_their_one_method(tmp_path: Any) -> None:
+    environ, opens = doors(tmp_path)["bearer"]
+    async with client({**environ, "MCP_SSE": "on"}) as http:
+        for path, allowed, others in (("/sse", "GET", ["HEAD", "POST"]), ("/messages/", "POST", ["GET", "HEAD"])):
+            for method in (*others, "PUT", "DELETE"):
+                answer = await http.request(method, path, headers=opens)
+                assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+    async with client(environ) as http:
+        assert (await http.post("/messages/", content=b"{}", headers=opens)).json() == {"message": "Not found."}
+
+
+@pytest.mark.anyio
+async def test_routes_of_the_users_own_are_behind_the_door(monkeypatch: Any, tmp_path: Any) -> None:
+    routed = MCPServer("routed")
+
+    @routed.custom_route("/hook", methods=["POST"])
+    @routed.custom_route("/items/{name}", methods=["GET"])
+    async def hook(request: Request) -> Response:
+        return PlainTextResponse(request.url.path + (await request.body()).decode())
+
+    monkeypatch.setattr(server_module, "load_server", lambda _: (routed, server_module.Scopes()))
+    environ, opens = doors(tmp_path)["bearer"]
+    async with client(environ) as http:
+        assert (await http.post("/hook", content=b"not JSON")).status_code == 401
+        assert (await http.get("/items/7")).status_code == 401
+        assert (await http.post("/hook", content=b" not JSON", headers=opens)).text == "/hook not JSON"
+        assert (await http.get("/items/7", headers=opens)).text == "/items/7"
+        assert (await http.get("/other", headers=opens)).status_code == 404
 
 
 @pytest.mark.anyio

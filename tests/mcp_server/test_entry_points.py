@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 import os
 import signal
@@ -114,6 +116,7 @@ class WebFunction:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
         self.log = tmp_path / "log"
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
@@ -208,3 +211,25 @@ def test_forged_platform_headers_change_nothing(start: Any) -> None:
         assert function.call("add", {"a": 1, "b": 2}, **{name: "/healthz"})[0] == 200
     assert function.request("/invoke", b"{}")[0] == 404
     assert function.request("/initialize", b"{}")[0] == 404
+
+
+def test_stream_ends_with_the_token_that_opened_it(start: Any) -> None:
+    now = int(time.time())
+    function = start(
+        MCP_DOOR="jwt",
+        MCP_JWT_ISSUER=ISSUER,
+        MCP_JWT_JWKS=key_set(jwk(rsa_key())).decode(),
+        MCP_PUBLIC_URL=RESOURCE,
+        MCP_SSE="on",
+    )
+    soon = token(claims={"iat": now - 60, "exp": int(time.time()) + 2})
+    request = urllib.request.Request(  # noqa: S310 - loopback
+        f"{function.url}/sse", headers={"authorization": f"Bearer {soon}"}
+    )
+    began = time.monotonic()
+    with urllib.request.urlopen(request, timeout=15) as stream:  # noqa: S310
+        assert stream.readline() == b"event: endpoint\r\n"
+        with contextlib.suppress(http.client.IncompleteRead):  # the stream is cut, not ended
+            stream.read()
+    assert time.monotonic() - began < 10
+    assert function.call("whoami", {}, authorization=f"Bearer {soon}")[0] == 200, "the leeway is for requests"

@@ -222,13 +222,14 @@ def test_nothing_has_a_name_that_would_need_a_stronger_capability(
 # --- What each function is told -------------------------------------------------------------------------------------
 
 STATE_KEY = {"MCP_REQUEST_STATE_KEY": "aws://eu-west-1/demo/request-state-key", "MCP_LOG_LEVEL": "INFO"}
+PLATFORM = {"MCP_DOOR": "platform", "MCP_REQUIRE_AUTHORIZER": "on"}
 JWT = {"MCP_DOOR": "jwt", "MCP_JWT_ISSUER": "https://login.example.com", "MCP_JWT_PROFILE": "rfc9068", **STATE_KEY}
 ENVIRONMENTS: list[tuple[dict[str, str], dict[str, str]]] = [
-    (BEARER, {"MCP_DOOR": "platform", **STATE_KEY}),
+    (BEARER, {**PLATFORM, **STATE_KEY}),
     (
         {"PublicUrl": "https://api.example.com/mcp", "AllowedOrigins": "https://a.example https://b.example"},
         {
-            "MCP_DOOR": "platform",
+            **PLATFORM,
             "MCP_PUBLIC_URL": "https://api.example.com/mcp",
             "MCP_ALLOWED_ORIGINS": "https://a.example https://b.example",
             **STATE_KEY,
@@ -236,7 +237,7 @@ ENVIRONMENTS: list[tuple[dict[str, str], dict[str, str]]] = [
     ),
     (
         {"Scopes": "mcp:use", "TokenScopes": "mcp:use notes:write"},
-        {"MCP_DOOR": "platform", "MCP_SCOPES": "mcp:use", "MCP_TOKEN_SCOPES": "mcp:use notes:write", **STATE_KEY},
+        {**PLATFORM, "MCP_SCOPES": "mcp:use", "MCP_TOKEN_SCOPES": "mcp:use notes:write", **STATE_KEY},
     ),
     (JWT_URL, JWT),
     (JWT_API, JWT),

@@ -24,6 +24,7 @@ def make(kind: type[errors.AuthError]) -> errors.AuthError:
 def test_every_reason_has_an_answer_that_lets_nobody_in(kind: type[errors.AuthError]) -> None:
     refusal = refuse(make(kind), resource_metadata=METADATA)
     assert refusal.status in (400, 401, 403, 503)
+    assert dict(refusal.headers)[b"cache-control"] == b"no-store"
     assert b"detail" not in refusal.body
     assert kind.reason.encode() not in refusal.body
     assert "detail" not in str(refusal.headers)

@@ -293,6 +293,29 @@ def test_named_profiles_read_client_and_scopes_where_they_are(
     assert (principal.client, principal.scopes) == ("c", frozenset({"a", "b"}))
 
 
+@pytest.mark.parametrize(
+    ("profile", "header", "claims"),
+    [
+        ("entra", {"typ": "JWT"}, {"tid": "t", "ver": "2.0", "name": "A", "preferred_username": "a@b"}),
+        ("entra", {"typ": "JWT"}, {"tid": "t", "ver": "2.0", "azp": "c"}),
+        ("auth0", {"typ": "JWT"}, {"name": "A", "email": "a@b"}),
+        ("auth0", {"typ": "JWT"}, {"azp": "c", "response_type": "code", "redirect_uri": "https://x"}),
+        ("auth0", {"typ": "JWT"}, {"azp": "c", "token_introspection": {}}),
+        ("okta", {"typ": ...}, {"name": "A"}),
+        ("scalekit", {"typ": "JWT"}, {"name": "A"}),
+        ("google", {"typ": "JWT"}, {"name": "A"}),
+        ("keycloak", {"typ": "JWT"}, {"typ": "ID", "azp": "c"}),
+    ],
+)
+def test_other_tokens_of_a_profiles_issuer_are_no_access_tokens(
+    profile: str, header: dict[str, Any], claims: dict[str, Any]
+) -> None:
+    with pytest.raises((errors.ClaimMissing, errors.TypeMismatch)):
+        check(
+            token(header, {"scope": ..., "client_id": ..., **claims}), policy=replace(POLICY, profile=PROFILES[profile])
+        )
+
+
 def test_no_reason_shows_a_value_of_the_token() -> None:
     for header, claims, _ in BAD.values():
         text = token(header, claims)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import copy
 import json
+import time
 import types
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -18,8 +19,9 @@ from mcp_faas.platforms.instance import Instance
 from mcp_faas.server import build_app
 from mcp_faas.settings import read_settings
 from support import mcp
-from support.jwts import ISSUER, jwk, key_set, rsa_key
+from support.jwts import ISSUER, jwk, key_set, rsa_key, token
 
+JWT = {"MCP_DOOR": "jwt", "MCP_JWT_ISSUER": ISSUER, "MCP_JWT_JWKS": key_set(jwk(rsa_key())).decode()}
 HOST = "abcdefgh.execute-api.eu-west-1.amazonaws.com"
 Handler = Callable[..., dict[str, Any]]
 
@@ -90,6 +92,40 @@ def test_identity_of_the_authorizer_reaches_the_tool(make: Callable[..., Handler
     assert json.loads(make()(sent)["body"])["result"]["structuredContent"] == {"result": "printer"}
 
 
+def test_platform_door_can_demand_an_authorizer(make: Callable[..., Handler]) -> None:
+    """A Function URL that somebody left beside the API, or a stack between two doors, lets nobody in."""
+    handler = make(MCP_REQUIRE_AUTHORIZER="on")
+    for authorizer in (None, {}, {"lambda": None}, {"lambda": {}}, {"lambda": {"tokenName": ""}}, {"iam": {}}, "x"):
+        sent = event(call("who"), authorization="Bearer anything")
+        sent["requestContext"]["authorizer"] = authorizer
+        assert handler(sent)["statusCode"] == 401
+    sent["requestContext"]["authorizer"] = {"lambda": {"tokenName": "printer"}}
+    assert handler(sent)["statusCode"] == 200
+    assert handler(event(method="GET", path="/healthz"))["statusCode"] == 200
+
+
+def test_token_for_another_audience_is_refused_by_the_platforms_name(make: Callable[..., Handler]) -> None:
+    now = int(time.time())
+    handler = make(**JWT)
+    for audience, status in ((f"https://{HOST}/mcp", 200), ("https://other.example/mcp", 401)):
+        good = token(claims={"iat": now, "exp": now + 600, "aud": audience})
+        assert handler(event(call("who"), authorization=f"Bearer {good}"))["statusCode"] == status
+
+
+def test_app_sees_nothing_of_the_event(make: Callable[..., Handler], monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[dict[str, Any]] = []
+    real = Instance.answer
+
+    def noting(self: Instance, scope: dict[str, Any], body: bytes, seconds: float) -> Any:
+        seen.append(scope)
+        return real(self, scope, body, seconds)
+
+    monkeypatch.setattr(Instance, "answer", noting)
+    make()({**event(call("who")), "cookies": ["a=1", "b=2"]})
+    assert not [name for name in seen[0] if name.startswith("aws.")]
+    assert (b"cookie", b"a=1; b=2") in seen[0]["headers"]
+
+
 WRONG: dict[str, Callable[[dict[str, Any]], Any]] = {
     "nothing": lambda _: None,
     "a list": lambda _: [],
@@ -144,20 +180,17 @@ def test_event_of_another_shape_is_the_callers_error(make: Callable[..., Handler
     ids=str,
 )
 def test_header_that_a_caller_can_set_changes_nothing(make: Callable[..., Handler], headers: dict[str, str]) -> None:
-    jwt = {"MCP_DOOR": "jwt", "MCP_JWT_ISSUER": ISSUER, "MCP_JWT_JWKS": key_set(jwk(rsa_key())).decode()}
-    answer = make(**jwt)(event(method="GET", path="/.well-known/oauth-protected-resource", **headers))
+    answer = make(**JWT)(event(method="GET", path="/.well-known/oauth-protected-resource", **headers))
     assert json.loads(answer["body"])["resource"] == f"https://{HOST}/mcp"
 
 
 def test_two_spellings_of_authorization_are_two_headers(make: Callable[..., Handler]) -> None:
-    jwt = {"MCP_DOOR": "jwt", "MCP_JWT_ISSUER": ISSUER, "MCP_JWT_JWKS": key_set(jwk(rsa_key())).decode()}
-    answer = make(**jwt)(event(call("who"), authorization="Bearer a", Authorization="Bearer b"))
+    answer = make(**JWT)(event(call("who"), authorization="Bearer a", Authorization="Bearer b"))
     assert answer["statusCode"] == 400
 
 
 def test_named_stage_is_part_of_the_public_url_and_not_of_the_path(make: Callable[..., Handler]) -> None:
-    jwt = {"MCP_DOOR": "jwt", "MCP_JWT_ISSUER": ISSUER, "MCP_JWT_JWKS": key_set(jwk(rsa_key())).decode()}
-    handler = make(**jwt)
+    handler = make(**JWT)
     refused = handler(event(call("who"), path="/prod/mcp", stage="prod"))
     assert refused["statusCode"] == 401
     well_known = f"https://{HOST}/.well-known/oauth-protected-resource/prod/mcp"
