@@ -65,6 +65,8 @@ class Function:
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = log
         environment = {"PATH": f"{python}:{os.defpath}", "FC_SERVER_PORT": str(self.port), **settings}
+        # The one thing of ours: it keeps the 0.0.0.0 that FC wants on this machine's loopback.
+        environment["PYTHONPATH"] = str(ROOT / "scripts/edges/loopback")
         with log.open("w") as output:
             self.process = subprocess.Popen(
                 [str(self.code / "bootstrap")], cwd="/", env=environment, stdout=output, stderr=output

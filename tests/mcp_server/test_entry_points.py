@@ -22,13 +22,16 @@ import pytest
 from support import mcp
 from support.jwts import ISSUER, RESOURCE, jwk, key_set, rsa_key, token
 
-FUNCTIONS = Path(__file__).resolve().parents[2] / "functions"
+ROOT = Path(__file__).resolve().parents[2]
+FUNCTIONS = ROOT / "functions"
+# Keeps the 0.0.0.0 that FC wants on this machine's loopback.
+LOOPBACK = ROOT / "scripts/edges/loopback"
 CANARY = "Canary-0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 def environment(**settings: str) -> dict[str, str]:
     """Nothing of this process but the way to Python."""
-    return {"PATH": os.environ["PATH"], "PYTHONPATH": str(FUNCTIONS), **settings}
+    return {"PATH": os.environ["PATH"], "PYTHONPATH": f"{LOOPBACK}{os.pathsep}{FUNCTIONS}", **settings}
 
 
 def run(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from mcp_faas.call import SCOPE_KEY, Call
-from mcp_faas.platforms.fc import FunctionComputeEvent, handler_for, web_function
+from mcp_faas.platforms.fc import FunctionComputeEvent, handler_for, run_web_function, web_function
 from mcp_faas.platforms.instance import Instance
 from mcp_faas.server import build_app
 from mcp_faas.settings import read_settings
@@ -145,3 +145,15 @@ async def test_platforms_headers_go_no_further_than_the_call() -> None:
     await web_function(app, "https://mcp.example.com/mcp")({"type": "http", "headers": sent}, None, None)  # type: ignore[arg-type]  # not used
     assert seen[0]["headers"] == [(b"accept", b"*/*")]
     assert seen[0][SCOPE_KEY] == Call(request_id="r-1", public_url="https://mcp.example.com/mcp")
+
+
+def test_web_function_listens_where_fc_looks_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On every interface, with connections kept for 15 minutes, and deaf to the proxies' headers."""
+    import uvicorn
+
+    served: list[uvicorn.Config] = []
+    monkeypatch.setattr(uvicorn.Server, "run", lambda self: served.append(self.config))
+    run_web_function(lambda *_: None, 9000, None)  # type: ignore[arg-type,return-value]  # never called
+    config = served[0]
+    assert (config.host, config.port, config.timeout_keep_alive) == ("0.0.0.0", 9000, 900)
+    assert (config.proxy_headers, config.access_log, config.server_header) == (False, False, False)
