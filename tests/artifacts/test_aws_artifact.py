@@ -405,7 +405,7 @@ def bad(**changes: Any) -> dict[str, Any]:
         (bad(body="%%%", isBase64Encoded=True), 400),
         (bad(body=f"%{base64.b64encode(GOOD_BODY.encode()).decode()}", isBase64Encoded=True), 400),
         (bad(body="/w==", isBase64Encoded=True), 400),
-        (bad(headers={"content-type": "text/plain"}), 400),
+        (bad(headers={"content-type": "text/plain"}), 415),
         (bad(headers={"accept": "text/html"}), 406),
         (bad(headers={"mcp-protocol-version": "1999-01-01"}), 400),
         (bad(headers={"mcp-method": "tools/call"}), 400),

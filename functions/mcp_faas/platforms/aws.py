@@ -96,7 +96,9 @@ def _principal(authorizer: Any) -> Principal | None:
 
 
 def _body(event: Any) -> bytes:
-    body = event.get("body") or ""
+    body = event.get("body")
+    if body is None:
+        return b""
     if not isinstance(body, str):
         raise ValueError("The event's body is not text.")
     try:

@@ -80,7 +80,9 @@ class FunctionComputeEvent:
     @property
     def body(self) -> bytes:
         """The request's body. Raises ValueError when it is not what the event says."""
-        body = self.event.get("body") or ""
+        body = self.event.get("body")
+        if body is None:
+            return b""
         if not isinstance(body, str):
             raise TypeError("body is not text")
         return base64.b64decode(body, validate=True) if self.event.get("isBase64Encoded") else body.encode()

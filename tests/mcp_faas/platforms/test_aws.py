@@ -141,6 +141,7 @@ WRONG: dict[str, Callable[[dict[str, Any]], Any]] = {
     "a host that is a number": lambda sent: {**sent, "requestContext": {**sent["requestContext"], "domainName": 1}},
     "cookies that are text": lambda sent: {**sent, "cookies": [1]},
     "a body that is a list": lambda sent: {**sent, "body": [1]},
+    "a body that is an object": lambda sent: {**sent, "body": {}},
     "invalid base64": lambda sent: {
         **sent,
         "body": base64.b64encode(sent["body"].encode()).decode() + "!",
