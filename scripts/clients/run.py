@@ -19,7 +19,7 @@ from clients.visits import Job, Outcome, Visit, visits
 
 REVISIONS = ("2026-07-28", "2025-11-25")
 # Door jwt's local token has every scope that is supported; the 403 that the clients are to meet takes one less.
-WITHOUT_SCOPES = {"MCP_SCOPES_SUPPORTED": ""}
+WITHOUT_SCOPES = {"MCP_SCOPES_SUPPORTED": "mcp:nothing"}
 
 
 @dataclass
