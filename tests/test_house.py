@@ -26,8 +26,9 @@ RINGS = [
     ["generations"],
     ["auth"],
     ["tokens"],
+    ["strict_json"],
 ]
-PURE = ["auth", "tokens", "generations", "rotation", "message", "call"]
+PURE = ["auth", "tokens", "strict_json", "generations", "rotation", "message", "call"]
 # What would bring I/O, a clock or the environment into the pure core.
 OUTSIDE = {
     "os",

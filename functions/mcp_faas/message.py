@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import Any, NoReturn
+
+from mcp_faas import strict_json
 
 PARSE_ERROR, INVALID_REQUEST = -32700, -32600  # JSON-RPC 2.0 §5.1
 
@@ -43,10 +44,10 @@ class Message:
 def parse_message(body: bytes) -> Message:
     """Read a POST body. Raises `MessageMalformed` where the SDK must not see it."""
     try:
-        value = json.loads(body.decode(), object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+        value = strict_json.loads(body.decode())
         if _SURROGATE.search(body):
             json.dumps(value, ensure_ascii=False).encode()  # a lone one is text that nobody can send on
-    except _DuplicateMember:
+    except strict_json.DuplicateMember:
         raise MessageMalformed(INVALID_REQUEST, "A member of the JSON object appears twice") from None
     except (ValueError, RecursionError):
         raise MessageMalformed(PARSE_ERROR, "Parse error") from None
@@ -68,19 +69,3 @@ def parse_message(body: bytes) -> Message:
         method=method if isinstance(method, str) else None,
         target=target if isinstance(target, str) else None,
     )
-
-
-class _DuplicateMember(ValueError):
-    pass
-
-
-def _no_constant(_: str) -> NoReturn:
-    """NaN and Infinity are Python's, not JSON's."""
-    raise ValueError
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise _DuplicateMember
-    return members

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any
 
+from mcp_faas import strict_json
+
 MAX_TOKENS = 20  # FC takes 1-20 tokens per trigger
 MIN_LENGTH, MAX_LENGTH = 32, 128  # characters of a tokenData that FC accepts
 
@@ -96,7 +98,7 @@ class TokenDocument:
 
 def parse(text: str) -> TokenDocument:
     """The document in a JSON text; DocumentError says what is wrong, and where, without quoting any of it."""
-    return from_object(strict_json(text, "the token document"))
+    return from_object(decoded(text, "the token document"))
 
 
 def from_object(value: object) -> TokenDocument:
@@ -109,25 +111,17 @@ def from_object(value: object) -> TokenDocument:
     return TokenDocument(tuple(_token(entry, place) for place, entry in enumerate(entries, 1)), value)
 
 
-def strict_json(text: str, what: str) -> object:
+def decoded(text: str, what: str) -> object:
     """Decoded JSON; refuses what could not be written back as it was (a key twice, NaN)."""
-
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        decoded = dict(pairs)
-        if len(decoded) != len(pairs):
-            raise DocumentError(f"{what} has one key twice in the same object")
-        return decoded
-
-    def refuse(_: str) -> None:
-        raise DocumentError(f"{what} is not JSON: it holds NaN or Infinity")
-
     try:
-        return json.loads(text, object_pairs_hook=unique, parse_constant=refuse)
+        return strict_json.loads(text)
+    except strict_json.DuplicateMember:
+        raise DocumentError(f"{what} has one key twice in the same object") from None
+    except strict_json.NotANumber:
+        raise DocumentError(f"{what} is not JSON: it holds NaN or Infinity") from None
     except json.JSONDecodeError as error:
         raise DocumentError(f"{what} is not JSON (line {error.lineno}, column {error.colno})") from None
-    except (RecursionError, ValueError) as error:
-        if isinstance(error, DocumentError):
-            raise
+    except (RecursionError, ValueError):
         raise DocumentError(f"{what} is not JSON that can be read") from None
 
 

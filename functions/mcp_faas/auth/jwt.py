@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any
 
 from jwt.algorithms import get_default_algorithms
 
+from mcp_faas import strict_json
 from mcp_faas.auth.algorithms import ASYMMETRIC_ALGORITHMS
 from mcp_faas.auth.errors import (
     AlgorithmRefused,
@@ -161,25 +161,12 @@ def _decode(part: str) -> bytes:
 
 def _json_object(text: bytes) -> Mapping[str, Any]:
     try:
-        value = json.loads(text.decode(), object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+        value = strict_json.loads(text.decode())
     except (ValueError, RecursionError):
         raise TokenMalformed("header or payload is not strict JSON in UTF-8") from None
     if not isinstance(value, dict):
         raise TokenMalformed("header or payload is not a JSON object")
     return value
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """RFC 7515 §4 and RFC 7519 §4: names are unique; which one of two counts would be a matter of taste."""
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError
-    return members
-
-
-def _no_constant(_: str) -> NoReturn:
-    """NaN and Infinity are Python's, not JSON's."""
-    raise ValueError
 
 
 def _check_signature(algorithm: str, signing_input: bytes, key: Any, signature: bytes) -> None:

@@ -10,7 +10,7 @@ from alibabacloud_fc20230330.models import UpdateTriggerInput, UpdateTriggerRequ
 
 from mcp_faas.stores import Access, Snapshot, StoreUnavailable
 from mcp_faas.stores.fc_client import WRITE_WINDOW_SECONDS, FcClient, ReadTimer, server_time
-from mcp_faas.tokens import DocumentError, TokenDocument, strict_json
+from mcp_faas.tokens import DocumentError, TokenDocument, decoded
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class TriggerStore:
             raise StoreUnavailable(f"get_trigger of {self._what}: the answer holds no trigger")
         if trigger.trigger_type != "http":
             raise DocumentError(f"{self._what} is a {trigger.trigger_type} trigger, not an HTTP trigger")
-        config = strict_json(trigger.trigger_config, f"the configuration of {self._what}")
+        config = decoded(trigger.trigger_config, f"the configuration of {self._what}")
         if not isinstance(config, dict):
             raise DocumentError(f"the configuration of {self._what} is not a JSON object")
         check_bearer(config.get("authType"), self._what)
