@@ -23,12 +23,13 @@ RINGS = [
     ["stores"],
     ["settings"],
     ["call", "message", "rotation"],
+    ["planning"],
     ["generations"],
     ["auth"],
     ["tokens"],
     ["strict_json"],
 ]
-PURE = ["auth", "tokens", "strict_json", "generations", "rotation", "message", "call"]
+PURE = ["auth", "tokens", "strict_json", "generations", "planning", "rotation", "message", "call"]
 # What would bring I/O, a clock or the environment into the pure core.
 OUTSIDE = {
     "os",
@@ -79,6 +80,13 @@ def test_imports_point_inward(path: Path) -> None:
 def test_pure_rooms_stay_pure(path: Path) -> None:
     for name in imports(path):
         assert not {name, name.split(".")[0], ".".join(name.split(".")[:2])} & OUTSIDE, f"{path.name} imports {name}"
+
+
+def test_the_last_look_knows_no_planner() -> None:
+    """It checks what the planners make, so a mistake that both share would pass."""
+    planners = {"renewal", "withdrawal", "sequences", "changes"}
+    for name in imports(LIBRARY / "planning/last_look.py"):
+        assert not planners & set(name.split(".")), name
 
 
 def test_settings_alone_read_the_environment() -> None:

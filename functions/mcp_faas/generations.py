@@ -76,3 +76,16 @@ class Generations:
 
     def newest_creation(self) -> datetime | None:
         return max((entry.marks.created for entry in self.all), default=None)
+
+
+def find(document: TokenDocument, name: str) -> Token | None:
+    """The token of this name, or the one of ours that had this name before its marks changed."""
+    for token in document.tokens:
+        if token.name == name:
+            return token
+    said = marks(name)
+    for token in document.tokens:
+        other = marks(token.name)
+        if said and other and said.same_token(other):
+            return token
+    return None

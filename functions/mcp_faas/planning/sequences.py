@@ -1,0 +1,41 @@
+"""The sequences of steps that plans are put together from: hand a token out, bring a place up to date, take one away.
+
+Whether any of it is due is not decided here. No I/O and no clock.
+"""
+
+from __future__ import annotations
+
+from mcp_faas.generations import Entry, Generations
+from mcp_faas.planning.vocabulary import Policy, Progress, Step
+from mcp_faas.tokens import Token
+
+
+def introduce(token: Token | None, policy: Policy, progress: Progress) -> list[Step]:
+    """From stored to delivered. The order is the promise: nothing is handed out that was not proven."""
+    steps = []
+    data = token.data if token else ""
+    if policy.settling and data not in progress.settled:
+        steps.append(Step("settle", token))
+    if policy.probing and data not in progress.proven:
+        steps.append(Step("prove", token))
+    if data not in (given.data for given in progress.delivered):
+        steps.append(Step("deliver", token))
+    return [*steps, Step("mark", token)]
+
+
+def refresh(current: Token, policy: Policy, progress: Progress) -> list[Step]:
+    """Bring the places where this run delivers up to date with a token that was delivered before."""
+    if not progress.behind:
+        return []
+    proof = [Step("prove", current)] if policy.probing and current.data not in progress.proven else []
+    return [*proof, Step("deliver", current)]
+
+
+def hold(sorted_: Generations, progress: Progress) -> list[Step]:
+    """A client that is found with an old token had no overlap yet: it begins when it gets the newer one."""
+    return [Step("hold", entry.token) for entry in sorted_.superseded if entry.token.data in progress.held]
+
+
+def remove(entry: Entry, policy: Policy, progress: Progress) -> list[Step]:
+    proof = [Step("refuse", entry.token)] if policy.probing and entry.token.data not in progress.refused else []
+    return [*proof, Step("delete", entry.token)]
