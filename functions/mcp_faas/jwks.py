@@ -27,8 +27,8 @@ REFRESH_AFTER_SECONDS = 240  # from this age on a set is fetched again beside th
 TRUST_SECONDS = 300  # a removed key is refused after this, as long as the issuer answers
 PATIENCE_SECONDS = 0.25  # what a call with a known key waits for a set that is older than that
 STALE_SECONDS = 24 * 3600  # how long a set outlives an issuer that does not answer; then the door closes
-COOLDOWN_SECONDS = 30  # one attempt in this time ...
-BURST = 3  # ... and this many at once after a quiet time
+COOLDOWN_SECONDS = 30  # one attempt in this time for each reason to make one ...
+FIRST_ATTEMPTS = 3  # ... and while there is no set at all, this many at once after a quiet time
 DOCUMENT_MAX_BYTES = 512 * 1024
 
 logger = logging.getLogger(__name__)
@@ -36,6 +36,22 @@ logger = logging.getLogger(__name__)
 
 class FetchFailed(Exception):
     """The issuer did not give what it should; the message says what, without quoting the answer."""
+
+
+class _Allowance:
+    """How often a fetch may be tried. Attempts count, not successes, so an outage cannot be used to amplify."""
+
+    def __init__(self, most: int, now: float) -> None:
+        self._most, self._left, self._at = float(most), float(most), now
+
+    def take(self, now: float) -> bool:
+        """Take one attempt, if one is left."""
+        gained = max(0.0, now - self._at) / COOLDOWN_SECONDS
+        self._left, self._at = min(self._most, self._left + gained), now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
 
 
 class KeySource:
@@ -62,8 +78,11 @@ class KeySource:
         self._loaded_at = 0.0
         self._background = background
         self._began = 0.0
-        self._allowance = float(BURST)
-        self._allowance_at = clock()
+        # Each reason has its own: strangers with unknown keys cannot use up what keeps the known ones fresh, and a key
+        # that is published right after the first fetch still works at its first use.
+        self._first = _Allowance(FIRST_ATTEMPTS, clock())
+        self._aged = _Allowance(1, clock())
+        self._unknown = _Allowance(1, clock())
         self._fetch: asyncio.Task[None] | None = None
 
     async def keys_for(self, kid: str | None, algorithm: str) -> KeySet:
@@ -75,18 +94,17 @@ class KeySource:
             return self._fixed
         until = asyncio.get_running_loop().time() + WAIT_SECONDS
         if self._usable() is None:
-            await self._refresh(until)
+            await self._refresh(until, self._first)
         elif not _knows(self._usable(), kid, algorithm):
             joined = self._under_way()
-            await self._refresh(until)
+            await self._refresh(until, self._unknown)
             if joined and not _knows(self._usable(), kid, algorithm):
-                await self._refresh(
-                    until
-                )  # the fetch had begun before the key was asked for, perhaps before it was made
+                # That fetch had begun before the key was asked for, perhaps before it was made.
+                await self._refresh(until, self._unknown)
         elif self._age() > TRUST_SECONDS or (self._age() > REFRESH_AFTER_SECONDS and not self._background):
-            await self._refresh(asyncio.get_running_loop().time() + PATIENCE_SECONDS)
+            await self._refresh(asyncio.get_running_loop().time() + PATIENCE_SECONDS, self._aged)
         elif self._age() > REFRESH_AFTER_SECONDS:
-            await self._refresh(0)
+            await self._refresh(0, self._aged)
         keys = self._usable()
         if keys is None:
             raise KeysUnavailable("no key set, and the issuer does not answer")
@@ -103,7 +121,7 @@ class KeySource:
         fetch = self._fetch
         return fetch is not None and not fetch.done() and fetch.get_loop() is asyncio.get_running_loop()
 
-    async def _refresh(self, until: float) -> None:
+    async def _refresh(self, until: float, allowance: _Allowance) -> None:
         """See that a fetch is under way if one is allowed, and wait for it until that time of the loop.
 
         The fetch has no timer of its own: an event function stands still between calls, and a timer that ran out
@@ -111,7 +129,7 @@ class KeySource:
         """
         loop = asyncio.get_running_loop()
         if not self._under_way():
-            if not self._may_fetch():
+            if not allowance.take(self._clock()):
                 return
             self._began = self._clock()
             self._fetch = loop.create_task(self._load())
@@ -123,16 +141,6 @@ class KeySource:
         if not fetch.done() and not 0 <= self._clock() - self._began < FETCH_SECONDS:
             logger.warning("the key set of %s could not be loaded: no answer in time", self._issuer)
             fetch.cancel()
-
-    def _may_fetch(self) -> bool:
-        """Take one from the allowance; attempts count, not successes, so an outage cannot be used to amplify."""
-        now = self._clock()
-        gained = max(0.0, now - self._allowance_at) / COOLDOWN_SECONDS
-        self._allowance, self._allowance_at = min(float(BURST), self._allowance + gained), now
-        if self._allowance < 1:
-            return False
-        self._allowance -= 1
-        return True
 
     async def _load(self) -> None:
         try:
