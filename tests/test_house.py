@@ -17,6 +17,8 @@ FUNCTIONS = sorted((ROOT / "functions").rglob("*.py"))
 RINGS = [
     ["server", "platforms"],
     ["gate"],
+    ["cors"],
+    ["asgi"],
     ["doors", "lifecycle"],
     ["jwks", "documents", "audit"],
     ["logs"],
