@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # In this order: what is deployed decides, and everything above it must agree.
 LOCKS = {
     "functions/mcp_server/requirements": [],
+    "functions/mcp_server/requirements-otel": ["functions/mcp_server/requirements.txt"],
     "functions/token_guard/requirements-fc": [],
     "requirements/uv": [],
     "requirements/run": [
@@ -18,7 +19,7 @@ LOCKS = {
         "functions/token_guard/requirements-fc.txt",
         "requirements/uv.txt",
     ],
-    "requirements/dev": ["requirements/run.txt"],
+    "requirements/dev": ["requirements/run.txt", "functions/mcp_server/requirements-otel.txt"],
     "requirements/sam": [],
     "requirements/checkov": [],
 }
