@@ -1,7 +1,8 @@
 """Entry point: the rotation function of Secrets Manager, four steps. Handler: aws_rotation.handler.
 
-Each rotation takes at most one step of the plan: the pending version is the next token document, or a copy of the
-current one when nothing is due. Without ROTATION_DELIVER a new token waits until somebody fetches it with `tokens.py
+Each rotation changes the document once at most: the pending version is the next token document, or a copy of the
+current one when nothing is due. A new token is delivered in the rotation that makes it current, and the next one notes
+that: an overlap can only become longer so. Without ROTATION_DELIVER it waits until somebody fetches it with `tokens.py
 rotate`, and no old one goes before that. Logs carry names and version ids, never a value.
 """
 
@@ -13,19 +14,27 @@ from collections.abc import Callable
 from typing import Any
 
 from mcp_faas import logs
+from mcp_faas.documents import RETRY_SECONDS
+from mcp_faas.generations import Generations
+from mcp_faas.lifecycle.clock import Clock
 from mcp_faas.lifecycle.probe import Probe
 from mcp_faas.lifecycle.rotator import Rotator, RunFailed
-from mcp_faas.lifecycle.settings import rotation_settings
+from mcp_faas.lifecycle.settings import RotationSettings, rotation_settings
 from mcp_faas.lifecycle.sinks.secretsmanager import SecretSink
-from mcp_faas.rotation import Rotate, continues
+from mcp_faas.rotation import WRITES, Plan, Rotate, Step, continues
 from mcp_faas.settings import read_log_level
-from mcp_faas.stores import Access
+from mcp_faas.stores import Access, StoreConflict
 from mcp_faas.stores.secretsmanager import RotatingSecret, SecretsManagerStore
 from mcp_faas.tokens import TokenDocument, check_writable, parse
 
 CALL_SECONDS = 8.0
 SPARE_SECONDS = 5.0  # kept to end in good order
+# By then every authorizer reads the document again for a token that it does not know. Asked earlier, one that has just
+# read it for a stranger may refuse, and API Gateway would remember that refusal for its whole cache time.
+NOTICED_SECONDS = RETRY_SECONDS + 1.0
+CHANGED = "finishSecret: the document was changed during this rotation; the next one begins anew"
 
+clock = Clock()
 logs.configure(read_log_level(os.environ))
 logger = logging.getLogger(__name__)
 
@@ -36,10 +45,12 @@ def handler(event: Any, context: Any) -> None:
     if step is None:
         raise ValueError("the event's Step is none of the four")
     secret = RotatingSecret(event["SecretId"], event["ClientRequestToken"], Access(timeout=CALL_SECONDS))
-    if not secret.check():
-        logger.info("%s: version %s is current already", event["Step"], secret.token)
+    if secret.check():
+        step(secret, context)
         return
-    step(secret, context)
+    logger.info("%s: version %s is current already", event["Step"], secret.token)
+    if step is finish:  # an earlier call may have been stopped after it had made the version current
+        hand_over(secret, context)
 
 
 def create(secret: RotatingSecret, context: Any) -> None:
@@ -48,21 +59,17 @@ def create(secret: RotatingSecret, context: Any) -> None:
         logger.info("createSecret: version %s has its document already", secret.token)
         return
     settings = rotation_settings(os.environ)
-    store = SecretsManagerStore.of(secret.text)
-    sinks = [_sink(settings.deliver, secret.text.access)] if settings.deliver else []
-    probe = Probe(settings.probe, CALL_SECONDS) if settings.probe else None
-    rotator = Rotator(store, Rotate(), settings.policy, sinks, probe, CALL_SECONDS, seconds=_seconds_left(context))
-    document, plan = rotator.prepare()
+    document, plan = _rotator(secret, settings, context).prepare()
     secret.lay(document.dump())
     for due in plan.due:
         logger.info("next: %s %s, %s", due.action, due.name, due.at or "when it is fetched or proven")
     logger.info("createSecret: version %s: %s", secret.token, plan.steps[0] if plan.steps else "nothing is due")
-
-
-def _seconds_left(context: Any) -> float:
-    """Until Lambda ends the invocation; without a context, as in a test, half a minute."""
-    left = context.get_remaining_time_in_millis() / 1000 if context else 35.0
-    return float(left) - SPARE_SECONDS
+    waiting = Generations(document).pending
+    if waiting and not settings.deliver:
+        logger.warning(
+            "%s waits until somebody fetches it with tokens.py rotate … --deliver …; no older token goes before that. "
+            "With ROTATION_DELIVER this function delivers it.", waiting.token.name,
+        )  # fmt: skip
 
 
 def set_(secret: RotatingSecret, context: Any) -> None:
@@ -82,9 +89,60 @@ def finish(secret: RotatingSecret, context: Any) -> None:
     before = parse(found.text) if found.version else TokenDocument()
     if not continues(before, _pending(secret)):
         secret.abandon()
-        raise RunFailed("finishSecret: the document was changed during this rotation; the next one begins anew")
-    secret.text.move_current(secret.token, found.version)
+        raise RunFailed(CHANGED)
+    try:
+        secret.text.move_current(secret.token, found.version)
+    except StoreConflict:
+        secret.abandon()
+        raise RunFailed(CHANGED) from None
     logger.info("finishSecret: version %s is current", secret.token)
+    hand_over(secret, context)
+
+
+def hand_over(secret: RotatingSecret, context: Any) -> None:
+    """Deliver a new token that the document holds now. It fails with all tokens as they are, and can be repeated."""
+    settings = rotation_settings(os.environ)
+    if not settings.deliver:
+        return
+    rotator = _rotator(secret, settings, context)
+    plan, _, _ = rotator.preview()
+    delivery = _delivery(plan)
+    if delivery is None or delivery.token is None:
+        return
+    if settings.probe:
+        clock.sleep(min(NOTICED_SECONDS, max(rotator.seconds, 0.0)))
+    rotator.prepare()  # proves and delivers; the write before which it stops is for the next rotation
+    logger.info("finishSecret: %s is delivered; the next rotation notes that", delivery.token.name)
+
+
+def _delivery(plan: Plan) -> Step | None:
+    """The delivery that can be made without changing the document first."""
+    for step in plan.steps:
+        if step.action in WRITES:
+            return None
+        if step.action == "deliver":
+            return step
+    return None
+
+
+def _rotator(secret: RotatingSecret, settings: RotationSettings, context: Any) -> Rotator:
+    sinks = [_sink(settings.deliver, secret.text.access)] if settings.deliver else []
+    return Rotator(
+        SecretsManagerStore.of(secret.text),
+        Rotate(),
+        settings.policy,
+        sinks,
+        Probe(settings.probe, CALL_SECONDS) if settings.probe else None,
+        CALL_SECONDS,
+        clock,
+        seconds=_seconds_left(context),
+    )
+
+
+def _seconds_left(context: Any) -> float:
+    """Until Lambda ends the invocation; without a context, as in a test, half a minute."""
+    left = context.get_remaining_time_in_millis() / 1000 if context else 35.0
+    return float(left) - SPARE_SECONDS
 
 
 def _pending(secret: RotatingSecret) -> TokenDocument:
