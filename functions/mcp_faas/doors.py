@@ -16,6 +16,7 @@ from mcp_faas.auth.errors import GatewayMissing, IssuerMismatch, TokensUnavailab
 from mcp_faas.auth.jwt import Policy, check_header, parse, verify
 from mcp_faas.auth.keys import KeySetMalformed
 from mcp_faas.auth.principal import Principal
+from mcp_faas.auth.profiles import Profile
 from mcp_faas.call import Call
 from mcp_faas.documents import DocumentUnavailable, TokenDocuments
 from mcp_faas.jwks import KeySource
@@ -111,9 +112,9 @@ class JwtDoor:
             raise IssuerMismatch("iss is not a configured issuer")
         policy, source = chosen
         check_header(token, policy)
-        if not policy.audiences:
-            # Without MCP_JWT_AUDIENCE a token must be for this very endpoint (RFC 8707 §2).
-            policy = replace(policy, audiences=frozenset({call.public_url} if call.public_url else ()))
+        # Without MCP_JWT_AUDIENCE a token must be for this very endpoint (RFC 8707 §2).
+        audiences = policy.audiences or frozenset({call.public_url} if call.public_url else ())
+        policy = replace(policy, audiences=audiences, resource=call.public_url)
         keys = await source.keys_for(token.kid, token.algorithm)
         return verify(token, keys, policy, self._clock())
 
@@ -126,7 +127,7 @@ def open_door(settings: Settings, *, background: bool) -> Door:
     if settings.door == "platform":
         return PlatformDoor(settings.token_scopes, settings.require_authorizer)
     if settings.jwt is not None:
-        return JwtDoor([_issuer(issuer, settings.jwt, background) for issuer in settings.jwt.issuers])
+        return JwtDoor([_issuer(issuer, profile, settings.jwt, background) for issuer, profile in settings.jwt.trusted])
     try:
         store = open_store(settings.tokens or "", Access(timeout=STORE_SECONDS))
     except (AddressError, StoreError) as error:
@@ -136,9 +137,9 @@ def open_door(settings: Settings, *, background: bool) -> Door:
     return BearerDoor(TokenDocuments(lambda: store.read().document), settings.token_scopes)
 
 
-def _issuer(issuer: str, jwt: JwtSettings, background: bool) -> tuple[Policy, KeySource]:
+def _issuer(issuer: str, profile: Profile, jwt: JwtSettings, background: bool) -> tuple[Policy, KeySource]:
     try:
         keys = KeySource(issuer, jwks_url=jwt.jwks_url, jwks=jwt.jwks, background=background)
     except KeySetMalformed as error:
         raise SettingsError(f"MCP_JWT_JWKS is no key set: {error}.") from None
-    return Policy(issuer, jwt.audiences, jwt.algorithms, jwt.profile), keys
+    return Policy(issuer, jwt.audiences, jwt.algorithms, profile, subjects=jwt.subjects), keys

@@ -15,7 +15,7 @@ from typing import Literal, cast
 from urllib.parse import urlsplit
 
 from mcp_faas.auth.algorithms import ASYMMETRIC_ALGORITHMS
-from mcp_faas.auth.profiles import PROFILES, Profile
+from mcp_faas.auth.profiles import PROFILES, WORLDWIDE_ISSUERS, Profile
 from mcp_faas.auth.scopes import is_scope
 
 Door = Literal["platform", "bearer", "jwt"]
@@ -40,7 +40,13 @@ class JwtSettings:
     jwks_url: str | None
     jwks: bytes | None
     algorithms: frozenset[str]
-    profile: Profile
+    profiles: tuple[Profile, ...]  # one for each issuer, in their order
+    subjects: frozenset[str]  # empty: everybody to whom an issuer gives a token
+
+    @property
+    def trusted(self) -> tuple[tuple[str, Profile], ...]:
+        """Each issuer with the profile of its tokens."""
+        return tuple(zip(self.issuers, self.profiles, strict=True))
 
 
 @dataclass(frozen=True)
@@ -206,17 +212,43 @@ def _jwt(environ: Mapping[str, str]) -> JwtSettings:
         name = "MCP_JWT_JWKS_URL" if jwks_url else "MCP_JWT_JWKS"
         # A key belongs to one issuer (RFC 8725 §3.8): one set for all would let each sign for the others.
         raise SettingsError(f"{name} is set, but MCP_JWT_ISSUER names {len(issuers)} issuers; leave {name} out.")
-    profile = environ.get("MCP_JWT_PROFILE") or "rfc9068"
-    if profile not in PROFILES:
-        raise SettingsError(f'MCP_JWT_PROFILE is "{profile}"; choose one of: {", ".join(PROFILES)}.')
+    subjects = frozenset(environ.get("MCP_JWT_SUBJECTS", "").split())
+    if not subjects and not WORLDWIDE_ISSUERS.isdisjoint(issuers):
+        raise SettingsError(
+            f"MCP_JWT_ISSUER is {next(iter(WORLDWIDE_ISSUERS.intersection(issuers)))}, which signs tokens for anybody "
+            "in the world; set MCP_JWT_SUBJECTS to the `sub` of each caller that may come in."
+        )
+    audiences = frozenset(environ.get("MCP_JWT_AUDIENCE", "").split())
     return JwtSettings(
         issuers=issuers,
-        audiences=frozenset(environ.get("MCP_JWT_AUDIENCE", "").split()),
+        audiences=audiences,
         jwks_url=jwks_url,
         jwks=jwks.encode() if jwks is not None else None,
         algorithms=_algorithms(environ),
-        profile=PROFILES[profile],
+        profiles=_profiles(environ, issuers, audiences),
+        subjects=subjects,
     )
+
+
+def _profiles(environ: Mapping[str, str], issuers: tuple[str, ...], audiences: frozenset[str]) -> tuple[Profile, ...]:
+    """One profile for all issuers, or one for each in the order of MCP_JWT_ISSUER."""
+    names = environ.get("MCP_JWT_PROFILE", "").split() or ["rfc9068"]
+    for name in names:
+        if name not in PROFILES:
+            raise SettingsError(f'MCP_JWT_PROFILE is "{name}"; choose one of: {", ".join(PROFILES)}.')
+        if PROFILES[name].audience_claim != "aud" and not audiences:
+            raise SettingsError(
+                f"MCP_JWT_PROFILE is {name}, whose tokens have no aud, and MCP_JWT_AUDIENCE is not set. "
+                "Set it to the ids of the app clients that may call."
+            )
+    if len(names) == 1:
+        names *= len(issuers)
+    if len(names) != len(issuers):
+        raise SettingsError(
+            f"MCP_JWT_PROFILE names {len(names)} profiles and MCP_JWT_ISSUER {len(issuers)} issuers; "
+            "name one profile for all, or one for each issuer in the same order."
+        )
+    return tuple(PROFILES[name] for name in names)
 
 
 def _check_json(name: str, text: str) -> None:

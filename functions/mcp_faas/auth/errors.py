@@ -127,6 +127,12 @@ class AudienceMismatch(TokenRejected):
     reason = "audience_mismatch"
 
 
+class SubjectRefused(TokenRejected):
+    """`sub` is not one of those whom MCP_JWT_SUBJECTS names."""
+
+    reason = "subject_refused"
+
+
 class ClaimMissing(TokenRejected):
     """A required claim is absent."""
 

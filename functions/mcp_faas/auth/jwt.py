@@ -27,6 +27,7 @@ from mcp_faas.auth.errors import (
     IssuerMismatch,
     LifetimeTooLong,
     SignatureInvalid,
+    SubjectRefused,
     TokenBound,
     TokenExpired,
     TokenMalformed,
@@ -49,12 +50,18 @@ _ALGORITHMS = {name: get_default_algorithms()[name] for name in ASYMMETRIC_ALGOR
 
 @dataclass(frozen=True)
 class Policy:
-    """What one issuer's tokens must look like; `audiences` are the accepted values, any one of them is enough."""
+    """What one issuer's tokens must look like; `audiences` are the accepted values, any one of them is enough.
+
+    `resource` is the endpoint's URL, for issuers whose tokens name a resource beside what stands in for `aud`.
+    `subjects` are the only ones let in; empty means everybody to whom the issuer gives a token.
+    """
 
     issuer: str
     audiences: frozenset[str]
     algorithms: frozenset[str] = frozenset(ASYMMETRIC_ALGORITHMS)
     profile: Profile = PROFILES["rfc9068"]
+    resource: str | None = None
+    subjects: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -135,9 +142,10 @@ def verify(token: Unverified, keys: KeySet, policy: Policy, now: float) -> Princ
     expires_at = _check_times(claims, now, profile)
     if "cnf" in claims:
         raise TokenBound("cnf binds this token to a key; sent as plain Bearer it proves nothing")
-    if policy.audiences.isdisjoint(_audiences(claims, profile)):
-        raise AudienceMismatch(f"{profile.audience_claim} is not for this resource")
+    _check_audience(claims, policy)
     _check_marks(claims, profile)
+    if policy.subjects and _text(claims, "sub") not in policy.subjects:
+        raise SubjectRefused("sub is not in MCP_JWT_SUBJECTS")
     return Principal(
         client=next(_text(claims, name) for name in profile.client_claims if name in claims),
         subject=_text(claims, "sub"),
@@ -206,18 +214,32 @@ def _check_marks(claims: Mapping[str, Any], profile: Profile) -> None:
     for name, value in profile.equal.items():
         if _text(claims, name) != value:
             raise TypeMismatch(f"{name} is not that of an access token")
+    for name, value in profile.equal_if_present.items():
+        if name in claims and _text(claims, name) != value:
+            raise TypeMismatch(f"{name} is not that of an access token")
     for name in sorted(profile.forbidden):
         if name in claims:
             raise TypeMismatch(f"{name} marks another kind of token")
 
 
-def _audiences(claims: Mapping[str, Any], profile: Profile) -> frozenset[str]:
-    value = claims.get(profile.audience_claim)
+def _check_audience(claims: Mapping[str, Any], policy: Policy) -> None:
+    name = policy.profile.audience_claim
+    if policy.audiences.isdisjoint(_audiences(claims, name)):
+        raise AudienceMismatch(f"{name} is not for this resource")
+    if name != "aud" and "aud" in claims:
+        # The issuer bound this one to a resource all the same (RFC 8707): then it is for that resource alone.
+        ours = policy.audiences | ({policy.resource} if policy.resource else set())
+        if ours.isdisjoint(_audiences(claims, "aud")):
+            raise AudienceMismatch("aud is not for this resource")
+
+
+def _audiences(claims: Mapping[str, Any], name: str) -> frozenset[str]:
+    value = claims.get(name)
     if value is None:
-        raise ClaimMissing(f"{profile.audience_claim} is missing")
+        raise ClaimMissing(f"{name} is missing")
     entries = value if isinstance(value, list) else [value]
     if not entries or not all(isinstance(entry, str) for entry in entries):
-        raise ClaimMalformed(f"{profile.audience_claim} is neither text nor a list of texts")
+        raise ClaimMalformed(f"{name} is neither text nor a list of texts")
     return frozenset(entries)
 
 
