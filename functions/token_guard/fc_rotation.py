@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 from typing import Any
 
 from mcp_faas import logs
@@ -16,13 +17,14 @@ from mcp_faas.lifecycle.probe import Probe
 from mcp_faas.lifecycle.rotator import Rotator, RunFailed, RunRefused
 from mcp_faas.lifecycle.settings import RotationSettingsError, fc_access, rotation_settings
 from mcp_faas.lifecycle.sinks import Sink
-from mcp_faas.rotation import Rotate
+from mcp_faas.rotation import Rotate, Step
 from mcp_faas.settings import read_log_level, read_tokens_address
 from mcp_faas.stores import Access, open_store
 
 CALL_SECONDS = 10.0
 SPARE_SECONDS = 5.0  # kept to end in good order
 LONGEST_SECONDS = 110.0
+STALE_CREDENTIALS = re.compile(r"\b(InvalidAccessKeyId|InvalidSecurityToken|SecurityTokenExpired)\b")
 
 logs.configure(read_log_level(os.environ))
 logger = logging.getLogger(__name__)
@@ -35,17 +37,30 @@ def handler(event: bytes, context: Any) -> str:
     sinks: list[Sink] = [_sink(settings.deliver, access)] if settings.deliver else []
     probe = Probe(settings.probe, CALL_SECONDS) if settings.probe else None
     store = open_store(read_tokens_address(os.environ), access)
-    rotator = Rotator(store, Rotate(), settings.policy, sinks, probe, CALL_SECONDS, seconds=_seconds_left(context))
+    seconds = _seconds_left(context)
+    rotator = Rotator(store, Rotate(), settings.policy, sinks, probe, CALL_SECONDS, report=_log_done, seconds=seconds)
     try:
         outcome = rotator.run()
     except (RunFailed, RunRefused) as error:
         logger.error("%s", error)  # noqa: TRY400 - the sentence is the whole story
+        if STALE_CREDENTIALS.search(str(error)):
+            _end_instance()
         raise
-    for step in outcome.done:
-        logger.info("done: %s", step)
     for due in outcome.due:
         logger.info("next: %s %s, %s", due.action, due.name, due.at or "when it is fetched or proven")
     return json.dumps({"done": [str(step) for step in outcome.done]})
+
+
+def _log_done(step: Step) -> None:
+    """At once, so that the log of a run that fails, or is ended by the platform, tells how far it came."""
+    logger.info("done: %s", step)
+
+
+def _end_instance() -> None:
+    """An instance may outlive the credentials that it was started with. The platform counts this as a failure, too, and
+    makes a new instance, with new credentials, for its next try."""
+    logger.error("the role's credentials are not taken any more: this instance ends, and the next one gets new ones")
+    os._exit(1)
 
 
 def _sink(address: str, access: Access) -> Sink:

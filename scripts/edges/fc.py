@@ -115,6 +115,7 @@ class FcEdge:
             gateway = Server(self._gateway, port=self.port)
             await gateway.start()
             self._servers.append(gateway)
+            self.api.public_url = f"http://127.0.0.1:{gateway.port}"
             api = Listener(self.api.handle, port=self.api_port, body_limit_bytes=API_BODY_LIMIT_BYTES, now=self._clock)
             await api.start()
             self._servers.append(api)

@@ -34,6 +34,10 @@ class OpenApi:
     def __init__(self, account: Account, *, region: str, account_id: str) -> None:
         self.account = account
         self.faults: Faults = lambda call: None
+        self.session: tuple[str, str] | None = None
+        """Id and STS token of the only credentials that are taken; None: any."""
+        self.public_url = ""
+        """Where the trigger can be called; empty: the name that the service would give it."""
         self.counts: Counter[str] = Counter()
         self._region = region
         self._account_id = account_id
@@ -76,6 +80,11 @@ class OpenApi:
             raise Refused(400, "MissingRequiredHeader", "required HTTP header Authorization was not specified")
         if request.header("x-acs-version") != API.strip("/"):
             raise Refused(400, "MissingRequiredHeader", "required HTTP header x-acs-version was not specified")
+        if self.session and self.session != (
+            request.header("x-acs-accesskey-id"),
+            request.header("x-acs-security-token"),
+        ):
+            raise Refused(403, "InvalidSecurityToken.Expired", "the specified security token has expired")
 
     def _route(self, request: Request) -> tuple[str, tuple[str, ...]]:
         """The action that method and path mean, and the names in the path."""
@@ -182,7 +191,7 @@ class OpenApi:
             "createdTime": iso(trigger.created),
             "description": "",
             "httpTrigger": {
-                "urlInternet": f"https://{function}-local.{self._region}.fcapp.run",
+                "urlInternet": self.public_url or f"https://{function}-local.{self._region}.fcapp.run",
                 "urlIntranet": f"https://{function}-local.{self._region}-vpc.fcapp.run",
             },
             "invocationRole": "",

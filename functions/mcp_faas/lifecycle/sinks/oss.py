@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import alibabacloud_oss_v2 as oss
-from alibabacloud_oss_v2.exceptions import BaseError
+from alibabacloud_oss_v2.exceptions import BaseError, ServiceError
 
 from mcp_faas.lifecycle.sinks import SinkError
 from mcp_faas.stores import Access
 from mcp_faas.stores.fc_client import credentials
 
-MISSING = "NoSuchKey"
+MISSING = "NoSuchKey"  # also where the newest version is a delete marker: there is nothing to be read, and room to put
+ATTEMPTS = 3  # of one call: reading, and putting the same token again, may be repeated
+LARGEST_BYTES = 1024  # no token is longer, so a longer object is something else and must not be replaced
+
+# What to do about what OSS says, where a person can do something about it.
+_NOT_TAKEN = "these credentials are not taken, or no longer"
+_MEND = {
+    "AccessDenied": "see that these credentials may oss:GetObject and oss:PutObject this object, and that its bucket "
+    "is in this region. An object that was never there may look forbidden, too: put an empty one there once",
+    "NoSuchBucket": "make this bucket, as a private one, or correct its name",
+    "InvalidObjectState": "this bucket archives its objects; choose one of the storage class Standard",
+    "InvalidAccessKeyId": _NOT_TAKEN,
+    "InvalidSecurityToken": _NOT_TAKEN,
+    "SecurityTokenExpired": _NOT_TAKEN,
+    "SignatureDoesNotMatch": _NOT_TAKEN,
+}
+_WORD = re.compile(r"[A-Za-z0-9.-]{1,64}")
 
 
 class ObjectSink:
@@ -29,7 +46,7 @@ class ObjectSink:
             oss.Config(
                 region=region,
                 credentials_provider=keys,
-                retry_max_attempts=1,
+                retry_max_attempts=ATTEMPTS,
                 connect_timeout=access.timeout,
                 readwrite_timeout=access.timeout,
                 **elsewhere,
@@ -40,13 +57,18 @@ class ObjectSink:
         try:
             answer = self._client.get_object(oss.GetObjectRequest(**self._place))
             with answer.body as body:
+                if (answer.content_length or 0) > LARGEST_BYTES:
+                    raise SinkError("holds something longer than any token; is it the right object?")
                 text: str = body.content.decode()
-        except BaseError as error:
-            if _code(error) == MISSING:
+        except (
+            BaseError,
+            OSError,
+        ) as error:  # the SDK reads the body with a library of its own, whose errors are these
+            if getattr(_innermost(error), "code", None) == MISSING:
                 return None
-            raise SinkError(f"cannot be read: {_code(error)}") from None
+            raise SinkError(f"cannot be read: {_explained(error)}") from None
         except UnicodeDecodeError:
-            raise SinkError("holds something that is not text") from None
+            raise SinkError("holds something that is not text; is it the right object?") from None
         return text
 
     def deliver(self, token: str) -> None:
@@ -54,14 +76,14 @@ class ObjectSink:
             **self._place,
             body=token.encode(),
             content_type="text/plain",
-            object_acl="private",
+            object_acl="private",  # whatever the bucket is; left out, a put would make it the bucket's again
             server_side_encryption="AES256",
             cache_control="no-store",
         )
         try:
             self._client.put_object(request)
-        except BaseError as error:
-            raise SinkError(f"cannot be written: {_code(error)}") from None
+        except (BaseError, OSError) as error:
+            raise SinkError(f"cannot be written: {_explained(error)}") from None
 
 
 class _Chain(oss.credentials.CredentialsProvider):  # type: ignore[misc] # the SDK has no types
@@ -75,12 +97,19 @@ class _Chain(oss.credentials.CredentialsProvider):  # type: ignore[misc] # the S
         return oss.credentials.Credentials(now.access_key_id, now.access_key_secret, now.security_token)
 
 
-def _code(error: BaseError) -> str:
-    """What went wrong in a word: the SDK's own text quotes the whole answer."""
-    cause: Any = error
-    while cause is not None:
-        code = getattr(cause, "code", None)
-        if isinstance(code, str) and code:
-            return code
-        cause = getattr(cause, "unwrap", lambda: None)()
-    return type(error).__name__
+def _explained(error: Exception) -> str:
+    """What went wrong, and what to do. The SDK's own text quotes the whole answer, so it is not passed on."""
+    cause = _innermost(error)
+    if not isinstance(cause, ServiceError):
+        return f"no usable answer ({type(cause).__name__})"
+    known = {"HTTP": cause.status_code, "EC": cause.ec, "request": cause.request_id}
+    code = cause.code if _WORD.fullmatch(cause.code) else "an error"
+    said = ", ".join(f"{name} {value}" for name, value in known.items() if _WORD.fullmatch(str(value)))
+    return f"{code} ({said}); {_MEND[code]}" if code in _MEND else f"{code} ({said})"
+
+
+def _innermost(error: Any) -> Any:
+    cause = error
+    while isinstance(inner := getattr(cause, "unwrap", lambda: None)(), Exception):
+        cause = inner
+    return cause
