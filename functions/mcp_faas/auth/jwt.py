@@ -119,8 +119,8 @@ def check_header(token: Unverified, policy: Policy) -> None:
     for name in ("crit", "b64", "zip"):
         if name in header:
             raise HeaderRefused(f"{name} is not supported")
-    content = header.get("cty")
-    if content is not None and (not isinstance(content, str) or content.lower().removeprefix("application/") == "jwt"):
+    content = header.get("cty", "")
+    if not isinstance(content, str) or content.lower().removeprefix("application/") == "jwt":
         raise HeaderRefused("cty says that another token is inside")
     kind = header.get("typ", "")
     if not isinstance(kind, str) or kind.lower().removeprefix("application/") not in policy.profile.types:
@@ -244,9 +244,9 @@ def _audiences(claims: Mapping[str, Any], name: str) -> frozenset[str]:
 
 
 def _scopes(claims: Mapping[str, Any], profile: Profile) -> frozenset[str]:
-    value = claims.get(profile.scope_claim)
-    if value is None:
+    if profile.scope_claim not in claims:
         return frozenset()
+    value = claims[profile.scope_claim]
     words: list[Any]
     if profile.scope_form == "text" and isinstance(value, str):
         words = value.split(" ") if value else []  # RFC 6749 §3.3: single blanks, no other white space

@@ -100,6 +100,7 @@ BAD: dict[str, tuple[dict[str, Any], dict[str, Any], type[errors.AuthError]]] = 
     "b64 true": ({"b64": True}, {}, errors.HeaderRefused),
     "zip": ({"zip": "DEF"}, {}, errors.HeaderRefused),
     "cty nested": ({"cty": "JWT"}, {}, errors.HeaderRefused),
+    "cty null": ({"cty": None}, {}, errors.HeaderRefused),
     "kid unknown": ({"kid": "k2"}, {}, errors.KeyUnknown),
     "kid a number": ({"kid": 1}, {}, errors.HeaderRefused),
     "kid null": ({"kid": None}, {}, errors.HeaderRefused),
@@ -146,6 +147,7 @@ BAD: dict[str, tuple[dict[str, Any], dict[str, Any], type[errors.AuthError]]] = 
     "jti missing": ({}, {"jti": ...}, errors.ClaimMissing),
     "jti a number": ({}, {"jti": 1}, errors.ClaimMalformed),
     # what for
+    "scope null": ({}, {"scope": None}, errors.ClaimMalformed),
     "scope a list": ({}, {"scope": ["mcp:tools"]}, errors.ClaimMalformed),
     "scope with a tab": ({}, {"scope": "a\tb"}, errors.ClaimMalformed),
     "scope with a no-break space": ({}, {"scope": "a\u00a0b"}, errors.ClaimMalformed),
