@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
+from argparse import Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
@@ -15,11 +17,8 @@ from types import FrameType
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "functions")]
 
-from lifecycle import arguments, report  # noqa: E402 - found through the line above
-from lifecycle.errors import UsageError  # noqa: E402
-from mcp_faas.stores import AddressError, StoreError  # noqa: E402
-
 DONE, FAILED, USAGE, REFUSED = 0, 1, 2, 3
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Stopped(BaseException):
@@ -53,13 +52,35 @@ def command(name: str) -> Callable[..., int]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; every way out but 0 says why on stderr, and none with a traceback, which could show a token."""
-    chosen = arguments.parser().parse_args(argv)
+    chosen = Namespace()
+    try:
+        for number in SIGNALS:
+            signal.signal(number, _stop)
+        sys.unraisablehook = _unraisable
+        try:
+            return _run(chosen, argv)
+        finally:
+            _hear_no_more()  # what is left is to end
+    except Stopped:
+        return _end(chosen, FAILED, "stopped", "what was written so far is safe; run the same command again to go on")
+
+
+def _run(chosen: Namespace, argv: Sequence[str] | None) -> int:
+    from lifecycle import arguments, memory
+    from lifecycle.errors import UsageError
+    from lifecycle.output import OutputLost, show
     from mcp_faas.lifecycle.rotator import RunFailed, RunRefused
+    from mcp_faas.stores import AddressError, StoreError
     from mcp_faas.tokens import DocumentError
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _stop)
+    memory.keep_private()
     try:
+        try:
+            arguments.parser().parse_args(argv, chosen)
+        except SystemExit as done:
+            if not done.code:
+                show("", end="")  # --help has printed; did it arrive?
+            raise
         return command(chosen.command)(chosen)
     except (UsageError, AddressError) as error:
         return _end(chosen, USAGE, "usage", error)
@@ -67,11 +88,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _end(chosen, REFUSED, "refused", error)
     except (RunFailed, StoreError) as error:
         return _end(chosen, FAILED, "failed", error)
+    except OutputLost as error:
+        advice = "run the same command again"
+        if "token" in chosen:
+            advice = "the document is as `list` shows it; `rotate ADDRESS --deliver stdout` shows its current token"
+        return _end(chosen, FAILED, "failed", f"standard output {error}; {advice}")
     except ModuleNotFoundError as error:
         _run_again_in_environment()
         return _end(chosen, FAILED, "failed", f"{error.name} is not installed; run `make setup`, then this again")
-    except Stopped:
-        return _end(chosen, FAILED, "stopped", "what was written so far is safe; run the same command again to go on")
     except Exception as error:  # noqa: BLE001 - a defect; its text may quote a token, its type and place do not
         place = error.__traceback__
         while place and place.tb_next:
@@ -82,17 +106,33 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
 
 
-def _end(chosen: object, code: int, word: str, why: object) -> int:
-    report.say(f"{word}: {why}")
+def _end(chosen: Namespace, code: int, word: str, why: object) -> int:
+    from lifecycle import output, report
+
+    output.say(f"{word}: {why}")
     if getattr(chosen, "json", False):
-        report.print_json({"error": str(why), "exit": code})
+        token = getattr(chosen, "token", None)
+        told = {"error": output.concealed(str(why)), "exit": code, **({"token": token} if token else {})}
+        with contextlib.suppress(output.OutputLost):  # then the sentence above is all there is
+            report.print_json(told)
     return code
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
-    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(each, signal.SIG_IGN)  # a second one would interrupt the tidying up
+    _hear_no_more()  # a second one would interrupt the tidying up
     raise Stopped
+
+
+def _hear_no_more() -> None:
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _unraisable(unraisable: sys.UnraisableHookArgs) -> None:
+    """What is raised while an object is destroyed, the interpreter can only print, traceback and text and all."""
+    if unraisable.exc_type is Stopped:  # the run would go on, and no second signal would reach it
+        _end(Namespace(), FAILED, "stopped", "what was written so far is safe; run the same command again to go on")
+        os._exit(FAILED)
 
 
 def _run_again_in_environment() -> None:

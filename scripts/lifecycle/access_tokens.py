@@ -14,6 +14,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from lifecycle.errors import UsageError
+from lifecycle.output import show
 from mcp_faas.stores.private_file import replace_private
 
 ALGORITHM = "ES256"
@@ -24,9 +25,9 @@ def run_jwt(arguments: argparse.Namespace) -> int:
     key = signing_key(Path(arguments.keys).expanduser())
     if arguments.jwks:
         public = {name: value for name, value in key.items() if name != "d"}
-        print(json.dumps({"keys": [public]}))
+        show(json.dumps({"keys": [public]}))
     else:
-        print(access_token(key, arguments, int(time.time())))
+        show(access_token(key, arguments, int(time.time())))
     return 0
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 from datetime import timedelta
+from typing import NoReturn
 
 from lifecycle.clients import CLIENTS, client_name
+from lifecycle.output import say
 from mcp_faas.lifecycle.settings import LONGEST
 from mcp_faas.lifecycle.settings import duration as parse_duration
 
@@ -26,8 +28,14 @@ def duration(text: str) -> timedelta:
     return span
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        say(f"{self.format_usage()}{self.prog}: error: {message}")
+        raise SystemExit(2)
+
+
 def parser() -> argparse.ArgumentParser:
-    main = argparse.ArgumentParser(
+    main = _Parser(
         prog="tokens.py",
         description="Mint, rotate and revoke the tokens of an MCP server's door, without ever locking anybody out.",
         epilog=EPILOG,

@@ -10,13 +10,13 @@ import argparse
 import json
 import re
 import shlex
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from lifecycle.errors import UsageError
+from lifecycle.output import say, show
+from lifecycle.urls import endpoint
 
 VARIABLE = "MCP_TOKEN"
 HEADER_FILE = "~/.config/mcp-faas/header"
@@ -189,15 +189,13 @@ def _letters(text: str) -> str:
 
 
 def run_config(arguments: argparse.Namespace) -> int:
-    parts = urlsplit(arguments.url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
-        raise UsageError(f"{arguments.url!r} is no URL of an MCP endpoint, like https://HOST/mcp")
+    endpoint(arguments.url)
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", arguments.name):
         raise UsageError("--name takes letters, digits, `-` and `_`: some clients allow nothing else")
     chosen = FORMATS[arguments.client]
     text = chosen.write(arguments.url, arguments.name)
     if arguments.json:
-        print(
+        show(
             json.dumps(
                 {
                     "client": arguments.client,
@@ -209,6 +207,6 @@ def run_config(arguments: argparse.Namespace) -> int:
             )
         )
         return 0
-    print(text)
-    print(f"Paste into: {chosen.where}\n{chosen.remark}", file=sys.stderr)
+    show(text)
+    say(f"Paste into: {chosen.where}\n{chosen.remark}")
     return 0

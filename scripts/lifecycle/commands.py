@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from lifecycle import report
 from lifecycle.environment import access
 from lifecycle.errors import UsageError
+from lifecycle.output import say, show
 from lifecycle.sinks import KeptSink, StdoutSink, open_sink
 from mcp_faas.lifecycle.probe import Probe
 from mcp_faas.lifecycle.rotator import Rotator, current_name
@@ -27,11 +28,11 @@ def run_mint(arguments: argparse.Namespace) -> int:
         raise UsageError("--dry-run needs an ADDRESS: without one nothing happens anyway")
     token = mint(datetime.now(timezone.utc))
     if arguments.document:
-        print(TokenDocument((token,)).dump())
+        show(TokenDocument((token,)).dump())
     elif arguments.json:
         report.print_json({"name": token.name, "fingerprint": fingerprint(token.data), "token": token.data})
     else:
-        print(token.data)
+        show(token.data)
     return 0
 
 
@@ -42,7 +43,7 @@ def run_list(arguments: argparse.Namespace) -> int:
     if arguments.json:
         report.print_json({"address": arguments.address, "time": report.iso(now), "tokens": rows})
     else:
-        print(report.table(rows))
+        show(report.table(rows))
     return 0
 
 
@@ -77,7 +78,10 @@ def _run(arguments: argparse.Namespace, intent: Intent, policy: Policy) -> int:
     if arguments.dry_run:
         _show_plan(arguments, *rotator.preview())
         return 0
-    outcome = rotator.run()
+    try:
+        outcome = rotator.run()
+    finally:  # a machine that asked for the token gets it, however the run ends: the document may say that it has it
+        arguments.token = next((sink.token for sink in sinks if isinstance(sink, KeptSink)), None)
     if arguments.json:
         result = {
             "address": arguments.address,
@@ -87,15 +91,14 @@ def _run(arguments: argparse.Namespace, intent: Intent, policy: Policy) -> int:
             "current": current_name(outcome.document),
             "tokens": report.rows(outcome.document, outcome.time, policy),
         }
-        token = next((sink.token for sink in sinks if isinstance(sink, KeptSink)), None)
-        report.print_json({**result, "token": token} if token else result)
+        report.print_json({**result, "token": arguments.token} if arguments.token else result)
         return 0
     if outcome.note:
-        report.say(outcome.note)
+        say(outcome.note)
     if not outcome.done and not outcome.note:
-        report.say("nothing to do")
+        say("nothing to do")
     for line in report.due_lines(outcome.due, outcome.time):
-        report.say(line)
+        say(line)
     return 0
 
 
@@ -105,10 +108,10 @@ def _show_plan(arguments: argparse.Namespace, plan: Plan, snapshot: Snapshot, no
             {"address": arguments.address, "time": report.iso(now), "dry_run": True, **report.plan_object(plan)}
         )
         return
-    report.say(f"This would be done to {arguments.address}; nothing is changed now.")
+    say(f"This would be done to {arguments.address}; nothing is changed now.")
     for number, step in enumerate(plan.steps, 1):
-        print(f"{number}. {step}")
+        show(f"{number}. {step}")
     if not plan.steps:
-        print(plan.note or "nothing to do")
+        show(plan.note or "nothing to do")
     for line in report.due_lines(plan.due, now):
-        print(line)
+        show(line)

@@ -4,21 +4,16 @@ token that a machine asked to be shown."""
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from lifecycle.output import say, show
 from mcp_faas.generations import Generations
 from mcp_faas.rotation import Due, Plan, Policy, Step
 from mcp_faas.tokens import TokenDocument, created_at, fingerprint, legal, marks
 
 _DUE = {"add": "replace", "disable": "disable", "delete": "delete"}
-
-
-def say(sentence: str) -> None:
-    """One line of the story."""
-    print(sentence, file=sys.stderr, flush=True)
 
 
 def say_step(step: Step) -> None:
@@ -94,7 +89,7 @@ def steps_object(steps: Iterable[Step]) -> list[dict[str, Any]]:
 
 
 def print_json(value: dict[str, Any]) -> None:
-    print(json.dumps(value, indent=2), flush=True)
+    show(json.dumps(value, indent=2))
 
 
 def span(length: timedelta) -> str:

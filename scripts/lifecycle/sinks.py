@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import re
 import stat
-import sys
 from pathlib import Path
 
 from lifecycle.errors import UsageError
+from lifecycle.output import OutputLost, show
 from mcp_faas.lifecycle.sinks import Sink, SinkError
 from mcp_faas.stores import Access
 from mcp_faas.stores.private_file import OWNER_ONLY, replace_private
@@ -104,9 +104,11 @@ class GithubOutputSink:
 
     def deliver(self, token: str) -> None:
         try:
-            print(f"::add-mask::{token}", flush=True)
+            show(f"::add-mask::{token}")
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(f"token={token}\n")
+        except OutputLost as error:
+            raise SinkError(f"cannot be masked: standard output {error}") from None
         except OSError as error:
             raise SinkError(f"cannot be written: {error.strerror}") from None
 
@@ -124,12 +126,13 @@ class StdoutSink:
         self.unasked = unasked
 
     def deliver(self, token: str) -> None:
+        self._put(token)
+
+    def _put(self, text: str, end: str = "\n") -> None:
         try:
-            print(token, flush=True)
-        except OSError as error:
-            # what is left in the buffer would fail once more when the interpreter ends
-            sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - stays open to the end
-            raise SinkError(f"cannot be written: {error.strerror}") from None
+            show(text, end)
+        except OutputLost as error:
+            raise SinkError(str(error)) from None
 
     def holds(self) -> str | None:
         return None
@@ -143,6 +146,8 @@ class KeptSink(StdoutSink):
         self.token: str | None = None
 
     def deliver(self, token: str) -> None:
+        # JSON may begin with a blank: nobody is told that a token is delivered to an output that takes nothing
+        self._put(" ", end="")
         self.token = token
 
 

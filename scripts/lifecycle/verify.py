@@ -18,6 +18,8 @@ from urllib.parse import urlsplit
 
 from lifecycle.environment import access
 from lifecycle.errors import UsageError
+from lifecycle.output import say, show
+from lifecycle.urls import endpoint
 from mcp_faas.lifecycle.clock import Clock, TookTooLong
 from mcp_faas.lifecycle.probe import HELLO, LOOPBACK
 from mcp_faas.tokens import has_our_shape, mint
@@ -75,9 +77,7 @@ Send = Callable[..., Reply]
 
 
 def run_verify(arguments: argparse.Namespace) -> int:
-    parts = urlsplit(arguments.url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
-        raise UsageError(f"{arguments.url!r} is no URL of an MCP endpoint, like https://HOST/mcp")
+    parts = endpoint(arguments.url)
     if parts.scheme == "http" and parts.hostname not in LOOPBACK:
         raise UsageError(f"http://{parts.hostname} would carry the token in the clear; use https")
     token = "" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.readline(4096).strip()
@@ -86,14 +86,14 @@ def run_verify(arguments: argparse.Namespace) -> int:
     checks = list(examine(sender(arguments.url, access().timeout), token))
     failed = [check for check in checks if check.result == "fail"]
     if arguments.json:
-        print(json.dumps({"url": arguments.url, "checks": [asdict(check) for check in checks]}, indent=2))
+        show(json.dumps({"url": arguments.url, "checks": [asdict(check) for check in checks]}, indent=2))
     else:
         for check in checks:
-            print(f"{check.result:4}  {check.what}{f' ({check.got})' if check.got else ''}")
+            show(f"{check.result:4}  {check.what}{f' ({check.got})' if check.got else ''}")
             if check.advice:
-                print(f"      {check.advice}")
+                show(f"      {check.advice}")
     if failed:
-        print(f"failed: {len(failed)} of {len(checks)} checks; the lines above say what to do", file=sys.stderr)
+        say(f"failed: {len(failed)} of {len(checks)} checks; the lines above say what to do")
     return 1 if failed else 0
 
 
