@@ -5,6 +5,7 @@ A store is imported when an address asks for it, so that an artifact and a start
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -69,6 +70,16 @@ class Access:
     fc_key: tuple[str, str, str] | None = field(
         default=None, repr=False
     )  # id, secret, STS token; None: the SDK's chain
+
+
+def error_code(said: object) -> str:
+    """What a service calls a failure, if it is a word as services use them: an answer may quote what was sent."""
+    return said if isinstance(said, str) and re.fullmatch(r"[A-Za-z.]{1,64}", said) else "unknown error"
+
+
+def request_id(said: object) -> str:
+    """What a service calls a request, likewise."""
+    return said if isinstance(said, str) and re.fullmatch(r"[0-9A-Fa-f-]{1,40}", said) else "unknown"
 
 
 def open_store(address: str, access: Access | None = None) -> TokenStore:

@@ -17,7 +17,7 @@ from alibabacloud_tea_openapi.utils_models import Config
 from darabonba.runtime import RuntimeOptions
 from Tea.exceptions import TeaException
 
-from mcp_faas.stores import Access, StoreConflict, StoreError, StoreUnavailable
+from mcp_faas.stores import Access, StoreConflict, StoreError, StoreUnavailable, error_code, request_id
 
 # The API has no compare-and-swap: whoever reads, and writes within this time, cannot remove a token that
 # was already there for longer. `rotation` waits this time out before it hands a token to anybody.
@@ -84,9 +84,10 @@ def credentials() -> Any:
 
 def _translate(operation: str, what: str, error: Any) -> StoreError:
     status = error.status_code if isinstance(error.status_code, int) else 0
-    request = (error.data or {}).get("RequestId", "unknown") if isinstance(error.data, dict) else "unknown"
-    said = f"{operation} of {what}: {error.code} (HTTP {status}, request {request})"
-    if status >= 500 or status == 429 or "Throttl" in str(error.code):
+    code = error_code(error.code)
+    request = request_id(error.data.get("RequestId")) if isinstance(error.data, dict) else "unknown"
+    said = f"{operation} of {what}: {code} (HTTP {status}, request {request})"
+    if status >= 500 or status == 429 or "Throttl" in code:
         return StoreUnavailable(said)
     if status in (409, 412):
         return StoreConflict(said)

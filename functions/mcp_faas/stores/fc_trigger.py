@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from alibabacloud_fc20230330.models import UpdateTriggerInput, UpdateTriggerRequest
@@ -16,8 +16,8 @@ from mcp_faas.tokens import DocumentError, TokenDocument, decoded
 @dataclass(frozen=True)
 class _Basis:
     timer: ReadTimer
-    trigger: Any  # the SDK's model; printing it would show the tokens
-    config: dict[str, Any]
+    trigger: Any = field(repr=False)  # the SDK's model; printing it would show the tokens
+    config: dict[str, Any] = field(repr=False)
 
 
 class TriggerStore:
