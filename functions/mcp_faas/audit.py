@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from typing import Literal
 
+from mcp_faas.auth.errors import AuthError, ScopeMissing
+from mcp_faas.auth.principal import Principal
 from mcp_faas.logs import redact
 
 SCHEMA = "mcp-faas/1"
@@ -33,6 +36,27 @@ class Decision:
     method: str | None = None
     tool: str | None = None
     ms: float | None = None
+    jti_sha256: str | None = None
+    elevation: list[str] | None = None
+
+    def identify(self, principal: Principal) -> None:
+        """Note who it is."""
+        self.issuer, self.subject, self.client = principal.issuer, principal.subject, principal.client
+        self.scopes = sorted(principal.scopes)
+        jti = principal.claims.get("jti")
+        if isinstance(jti, str):
+            # The issuer can tell which token it was; whoever reads the log cannot name it to anybody.
+            self.jti_sha256 = hashlib.sha256(jti.encode()).hexdigest()
+
+    def allow(self, reason: str = "ok") -> None:
+        """Note that the request was let in; `reason` where it was then not carried out."""
+        self.decision, self.reason = "allow", reason
+
+    def deny(self, error: AuthError) -> None:
+        """Note that it was not, and which scopes the answer asked the caller to get."""
+        self.decision, self.reason = "deny", error.reason
+        if isinstance(error, ScopeMissing):
+            self.elevation = sorted(error.needed)
 
 
 def line(decision: Decision, time: float) -> str:

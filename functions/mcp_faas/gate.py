@@ -11,8 +11,6 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from http import HTTPStatus
-from typing import Any
 
 import anyio
 from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
@@ -21,22 +19,40 @@ from mcp.server.auth.provider import AccessToken
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mcp_faas import audit, cors
-from mcp_faas.asgi import JSON, Answer, Header, media_type, read_body, recording, replay, respond
-from mcp_faas.auth.challenge import refuse
-from mcp_faas.auth.errors import AuthError, OriginRefused
+from mcp_faas.asgi import JSON, Answer, Header, read_body, recording, replay, respond
+from mcp_faas.auth.challenge import Refusal, refuse
+from mcp_faas.auth.errors import AuthError, OriginRefused, ScopeMissing
 from mcp_faas.auth.metadata import WELL_KNOWN, metadata, metadata_url
 from mcp_faas.auth.principal import Principal
-from mcp_faas.auth.scopes import Scopes, require
+from mcp_faas.auth.scopes import Scopes, require, suffices
 from mcp_faas.call import SCOPE_KEY, Call
 from mcp_faas.cors import Origin
 from mcp_faas.doors import Door
-from mcp_faas.message import INVALID_REQUEST, Message, MessageMalformed, parse_message
+from mcp_faas.operations import (
+    BODY_MAX_BYTES,
+    MessageRefused,
+    check_headers,
+    check_media_type,
+    check_subscription,
+    denial,
+    read_message,
+)
 
 ENDPOINT = "/mcp"
-BODY_MAX_BYTES = 4 * 1024 * 1024  # the SDK's own limit; below Lambda's 6 MB and FC's 32 MB
 STREAM_MAX_SECONDS = 3600.0
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Request:
+    """One request to something behind the door, and what is decided about it."""
+
+    scope: Scope
+    receive: Receive
+    send: Send
+    call: Call
+    decision: audit.Decision
 
 
 @dataclass(frozen=True)
@@ -55,6 +71,7 @@ class Gate:
     issuers: tuple[str, ...] = ()
     scopes_required: frozenset[str] = frozenset()
     scopes_supported: frozenset[str] = frozenset()
+    denies_in_results: bool = False  # a missing scope of one operation is its own result, and not status 403
     allowed_origins: frozenset[str] = frozenset()
     endpoints: frozenset[str] = frozenset({ENDPOINT})
     messages: frozenset[str] = frozenset()
@@ -105,23 +122,24 @@ class Gate:
             return
         began = time.perf_counter()
         answer = Answer()
-        send = recording(send, answer)
         decision = audit.Decision(door=self.door_name, request_id=call.request_id)
+        request = _Request(scope, receive, recording(send, answer), call, decision)
         try:
             try:
-                await self._admit(scope, receive, send, call, origin, decision)
+                if origin.foreign:
+                    raise OriginRefused("the Origin header")
+                await self._admit(request)
             except AuthError as error:
-                decision.decision, decision.reason = "deny", error.reason
-                url = metadata_url(call.public_url) if self.issuers and call.public_url else None
-                refusal = refuse(error, resource_metadata=url, scopes=self.scopes_required)
-                await respond(send, refusal.status, refusal.headers, refusal.body)
+                decision.deny(error)
+                refusal = self._refusal(error, call)
+                await respond(request.send, refusal.status, refusal.headers, refusal.body)
         except Exception:
             # The traceback is for the log; the caller learns that it was not his fault.
             logger.exception("the request could not be answered")
             decision.reason = "internal_error"
             if answer.status is not None:
                 raise
-            await respond(send, 500, [JSON], b'{"message":"Internal server error."}')
+            await respond(request.send, 500, [JSON], b'{"message":"Internal server error."}')
         finally:
             if answer.status is None:  # cancelled: the caller hung up, or the time was over
                 decision.reason = "cut_off"
@@ -129,66 +147,68 @@ class Gate:
             decision.ms = round((time.perf_counter() - began) * 1000, 3)
             audit.write(decision, self.clock())
 
-    async def _admit(
-        self, scope: Scope, receive: Receive, send: Send, call: Call, origin: Origin, decision: audit.Decision
-    ) -> None:
-        if origin.foreign:
-            raise OriginRefused("the Origin header")
+    async def _admit(self, request: _Request) -> None:
+        """Let the request in to the app, or answer it here. Raises an `AuthError` where it may not come in."""
+        scope = request.scope
         authorization = [value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"]
-        principal = await self.door.admit(authorization, call)
-        decision.issuer, decision.subject = principal.issuer, principal.subject
-        decision.client, decision.scopes = principal.client, sorted(principal.scopes)
-        require(principal.scopes, self.scopes_required)
-        decision.decision, decision.reason = "allow", "ok"
+        principal = await self.door.admit(authorization, request.call)
+        request.decision.identify(principal)
         # The token stops here: no tool sees it, and no library behind this line can log it.
         headers = [(name, value) for name, value in scope["headers"] if name != b"authorization"]
-        scope = {**scope, "headers": headers, "user": AuthenticatedUser(_access_token(principal, call))}
-        path, spoken = scope["path"], scope["path"] in self.messages | {ENDPOINT}
-        allow = "POST" if spoken else "GET" if path in self.streams else None
-        if allow is not None and scope["method"] != allow:
-            told = json.dumps({"message": f"Use {allow}."}).encode()
-            await respond(send, 405, [JSON, (b"allow", allow.encode())], told)
-            return
-        if spoken:
-            if media_type(headers) != b"application/json":
-                decision.reason = "message_malformed"
-                text = "Send Content-Type: application/json"
-                await _send_error(send, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, None, INVALID_REQUEST, text)
-                return
-            body = await read_body(headers, receive, BODY_MAX_BYTES)
+        scope = {**scope, "headers": headers, "user": AuthenticatedUser(_access_token(principal, request.call))}
+        receive, path, spoken = request.receive, scope["path"], scope["path"] in self.messages | {ENDPOINT}
+        if spoken and scope["method"] == "POST":
+            body = await self._check_message(request, principal)
             if body is None:
-                decision.reason = "message_too_large"
-                await respond(send, 413, [JSON], json.dumps({"message": _TOO_LARGE}).encode())
-                return
-            if not await self._check_message(body, principal, send, decision):
                 return
             receive = replay(body, receive)
+        else:
+            require(principal.scopes, self.scopes_required)
+            request.decision.allow()
+            use = "POST" if spoken else "GET" if path in self.streams else scope["method"]
+            if scope["method"] != use:
+                told = json.dumps({"message": f"Use {use}."}).encode()
+                await respond(request.send, 405, [JSON, (b"allow", use.encode())], told)
+                return
         # A stream was let in by a token that may end before it: it ends with it, and clients open another.
         left = STREAM_MAX_SECONDS
         if principal.expires_at is not None:
             left = min(left, principal.expires_at - self.clock())
         with anyio.move_on_after(left if path in self.streams else None):
-            await AuthContextMiddleware(self.app)(scope, receive, send)
+            await AuthContextMiddleware(self.app)(scope, receive, request.send)
 
-    async def _check_message(self, body: bytes, principal: Principal, send: Send, decision: audit.Decision) -> bool:
-        """Read the message as the SDK will, demand the scopes of its operation; False when it was answered here."""
+    async def _check_message(self, request: _Request, principal: Principal) -> bytes | None:
+        """Read the message as the SDK will and demand the scopes of its operation; None when it was answered here."""
+        headers, decision = request.scope["headers"], request.decision
         try:
-            message = parse_message(body)
-        except MessageMalformed as error:
-            decision.reason = "message_malformed"
-            await _send_error(send, HTTPStatus.BAD_REQUEST, None, error.code, str(error))
-            return False
-        decision.method, decision.tool = message.method, message.tool
-        if message.method == "subscriptions/listen":
-            # A stream without end: on a function it would run to the timeout, at the owner's expense.
-            await _send_error(send, HTTPStatus.NOT_FOUND, message, -32601, "Method not found")
-            return False
-        if message.method is not None and message.target is not None:
-            require(principal.scopes, self.scopes.needed_for(message.method, message.target, self.same_uri))
-        return True
+            check_media_type(headers)
+            body = await read_body(headers, request.receive, BODY_MAX_BYTES)
+            message = read_message(body)
+            decision.method, decision.tool = message.method, message.tool
+            own = self.scopes.needed_for(*message.guarded, self.same_uri) if message.guarded else frozenset()
+            # All of them in one challenge: a client that asks its issuer for half of them comes back for the rest.
+            require(principal.scopes, self.scopes_required | own)
+            check_headers(message, headers)
+            check_subscription(message)
+        except MessageRefused as refused:
+            require(principal.scopes, self.scopes_required)
+            decision.allow(refused.reason)
+            await respond(request.send, refused.status, [JSON], refused.body)
+            return None
+        except ScopeMissing as error:
+            # Without the scopes of every request a client has to log in anew, which no result can make it do.
+            can_go_on = suffices(principal.scopes, self.scopes_required) and request.scope["path"] == ENDPOINT
+            if not self.denies_in_results or not can_go_on or message.id is None:
+                raise
+            decision.deny(error)
+            await respond(request.send, 200, [JSON], denial(message, self._refusal(error, request.call)))
+            return None
+        decision.allow()
+        return body
 
-
-_TOO_LARGE = f"The body is larger than {BODY_MAX_BYTES} bytes."
+    def _refusal(self, error: AuthError, call: Call) -> Refusal:
+        url = metadata_url(call.public_url) if self.issuers and call.public_url else None
+        return refuse(error, resource_metadata=url, scopes=self.scopes_required)
 
 
 def _access_token(principal: Principal, call: Call) -> AccessToken:
@@ -203,8 +223,3 @@ def _access_token(principal: Principal, call: Call) -> AccessToken:
         subject=principal.subject,
         claims=claims,
     )
-
-
-async def _send_error(send: Send, status: int, message: Message | None, code: int, text: str) -> None:
-    body: dict[str, Any] = {"jsonrpc": "2.0", "id": message.id if message else None}
-    await respond(send, status, [JSON], json.dumps({**body, "error": {"code": code, "message": text}}).encode())

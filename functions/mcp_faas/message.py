@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from mcp_faas import strict_json
 
@@ -16,7 +18,9 @@ PARSE_ERROR, INVALID_REQUEST = -32700, -32600  # JSON-RPC 2.0 §5.1
 
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 # Which parameter names what an operation works on.
-_TARGETS = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
+_TARGETS = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri", "resources/subscribe": "uri"}
+# Completing an argument asks the code behind a prompt or a resource template, so it is an operation on that.
+_REFERENCES = {"ref/prompt": ("prompts/get", "name"), "ref/resource": ("resources/read", "uri")}
 
 
 class MessageMalformed(Exception):
@@ -29,11 +33,15 @@ class MessageMalformed(Exception):
 
 @dataclass(frozen=True)
 class Message:
-    """What a body asks for. A notification has no `id`; a malformed one may lack everything: the SDK answers it."""
+    """What a body asks for. A notification has no `id`; a malformed one may lack everything: the SDK answers it.
+
+    `guarded` is what the message works on, as scopes are declared: the method of the operation, and its name or URI.
+    """
 
     id: str | int | None
     method: str | None
     target: str | None
+    guarded: tuple[str, str] | None
 
     @property
     def tool(self) -> str | None:
@@ -61,11 +69,22 @@ def parse_message(body: bytes) -> Message:
         raise MessageMalformed(INVALID_REQUEST, "The id of a request is text or an integer")
     if parameters is not None and not isinstance(parameters, dict):
         raise MessageMalformed(INVALID_REQUEST, "The params of a message are an object")
-    target = None
-    if isinstance(method, str) and isinstance(parameters, dict):
-        target = parameters.get(_TARGETS.get(method, ""))
-    return Message(
-        id=identity,
-        method=method if isinstance(method, str) else None,
-        target=target if isinstance(target, str) else None,
-    )
+    method = method if isinstance(method, str) else None
+    target = _text(parameters or {}, _TARGETS.get(method or "", ""))
+    return Message(id=identity, method=method, target=target, guarded=_guarded(method, target, parameters or {}))
+
+
+def _guarded(method: str | None, target: str | None, parameters: Mapping[str, Any]) -> tuple[str, str] | None:
+    if method == "completion/complete":
+        reference = parameters.get("ref")
+        if isinstance(reference, dict):
+            method, name = _REFERENCES.get(_text(reference, "type") or "", (None, ""))
+            target = _text(reference, name)
+    elif method == "resources/subscribe":
+        method = "resources/read"
+    return (method, target) if method is not None and target is not None else None
+
+
+def _text(members: Mapping[str, Any], name: str) -> str | None:
+    value = members.get(name)
+    return value if isinstance(value, str) else None

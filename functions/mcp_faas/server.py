@@ -20,7 +20,9 @@ from starlette.routing import Match, Route
 
 from mcp_faas.auth.scopes import Scopes
 from mcp_faas.doors import Door, open_door
-from mcp_faas.gate import BODY_MAX_BYTES, ENDPOINT, Gate
+from mcp_faas.gate import ENDPOINT, Gate
+from mcp_faas.listing import hiding
+from mcp_faas.operations import BODY_MAX_BYTES
 from mcp_faas.settings import Settings, SettingsError
 from mcp_faas.stores import AddressError, StoreError, read_secret
 
@@ -68,6 +70,8 @@ def build_app(settings: Settings, *, streaming: bool) -> Callable[[], tuple[Gate
     server, scopes = load_server(settings.server)
     _check_declarations(server, scopes)
     _harden(server, settings)
+    if settings.hides_forbidden:
+        server.middleware.insert(0, hiding(scopes, _same_uri))
     door = open_door(settings, background=streaming)
 
     def make() -> tuple[Gate, Starlette]:
@@ -104,6 +108,7 @@ def _gate(app: Starlette, settings: Settings, door: Door, scopes: Scopes) -> Gat
         issuers=settings.jwt.issuers if settings.jwt else (),
         scopes_required=settings.scopes,
         scopes_supported=scopes.supported | settings.scopes if supported is None else supported,
+        denies_in_results=settings.denies_in_results,
         allowed_origins=settings.allowed_origins,
         endpoints=frozenset({ENDPOINT, unquote(public_path) or "/"}),
         messages=frozenset({SSE_MESSAGE_PATH} if settings.sse else ()),

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from mcp_faas.auth.algorithms import ASYMMETRIC_ALGORITHMS
 from mcp_faas.auth.profiles import PROFILES, WORLDWIDE_ISSUERS, Profile
-from mcp_faas.auth.scopes import is_scope
+from mcp_faas.auth.scopes import OFFLINE_ACCESS, is_scope
 
 Door = Literal["platform", "bearer", "jwt"]
 DOORS = ("platform", "bearer", "jwt")
@@ -60,6 +60,8 @@ class Settings:
     scopes: frozenset[str]
     scopes_supported: frozenset[str] | None  # None: what tools.py declares, and `scopes`
     token_scopes: frozenset[str]
+    denies_in_results: bool
+    hides_forbidden: bool
     require_authorizer: bool
     allowed_origins: frozenset[str]
     sse: bool
@@ -80,12 +82,14 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         public_url=public_url,
         tokens=read_tokens_address(environ) if door == "bearer" else None,
         jwt=_jwt(environ) if door == "jwt" else None,
-        scopes=_scopes(environ, "MCP_SCOPES"),
+        scopes=_required_scopes(environ),
         scopes_supported=_scopes(environ, "MCP_SCOPES_SUPPORTED") if supported is not None else None,
         token_scopes=_scopes(environ, "MCP_TOKEN_SCOPES"),
-        require_authorizer=_choice(environ, "MCP_REQUIRE_AUTHORIZER", ("off", "on"), default="off") == "on",
+        denies_in_results=_switch(environ, "MCP_SCOPE_ERROR_IN_RESULT"),
+        hides_forbidden=_switch(environ, "MCP_HIDE_FORBIDDEN"),
+        require_authorizer=_switch(environ, "MCP_REQUIRE_AUTHORIZER"),
         allowed_origins=_origins(environ),
-        sse=_choice(environ, "MCP_SSE", ("off", "on"), default="off") == "on",
+        sse=_switch(environ, "MCP_SSE"),
         request_state_key=environ.get("MCP_REQUEST_STATE_KEY") or None,
         server=_server(environ),
         log_level=read_log_level(environ),
@@ -147,6 +151,10 @@ def _choice(environ: Mapping[str, str], name: str, choices: tuple[str, ...], *, 
     return value
 
 
+def _switch(environ: Mapping[str, str], name: str) -> bool:
+    return _choice(environ, name, ("off", "on"), default="off") == "on"
+
+
 def _check_url(name: str, url: str, example: str) -> None:
     """An absolute https URL without user, query or fragment; http only for loopback (RFC 9728 §1.2, RFC 8414 §2)."""
     try:
@@ -171,6 +179,16 @@ def _scopes(environ: Mapping[str, str], name: str) -> frozenset[str]:
         if not is_scope(word):
             raise SettingsError(f'{name} holds "{word}"; scopes are printable ASCII, separated by blanks.')
     return frozenset(words)
+
+
+def _required_scopes(environ: Mapping[str, str]) -> frozenset[str]:
+    scopes = _scopes(environ, "MCP_SCOPES")
+    if OFFLINE_ACCESS in scopes:
+        raise SettingsError(
+            f"MCP_SCOPES holds {OFFLINE_ACCESS}, which is between a client and its issuer; leave it out. "
+            "A resource never asks for it."
+        )
+    return scopes
 
 
 def _origins(environ: Mapping[str, str]) -> frozenset[str]:

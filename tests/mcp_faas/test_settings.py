@@ -53,6 +53,9 @@ WRONG = {
     "public URL over http": ({**JWT, "MCP_PUBLIC_URL": "http://mcp.example.com/mcp"}, "MCP_PUBLIC_URL"),
     "public URL with a fragment": ({**JWT, "MCP_PUBLIC_URL": "https://mcp.example.com/mcp#x"}, "MCP_PUBLIC_URL"),
     "scope with a quote": ({**PLATFORM, "MCP_SCOPES": 'a"b'}, "MCP_SCOPES holds"),
+    "a scope of the issuer's": ({**PLATFORM, "MCP_SCOPES": "a offline_access"}, "MCP_SCOPES holds offline_access"),
+    "errors perhaps in results": ({**PLATFORM, "MCP_SCOPE_ERROR_IN_RESULT": "1"}, "choose one of: off, on."),
+    "hiding perhaps": ({**PLATFORM, "MCP_HIDE_FORBIDDEN": "true"}, "choose one of: off, on."),
     "origin with a path": ({**PLATFORM, "MCP_ALLOWED_ORIGINS": "https://a.example/x"}, "MCP_ALLOWED_ORIGINS holds"),
     "origin that is none": ({**PLATFORM, "MCP_ALLOWED_ORIGINS": "https://[x"}, "MCP_ALLOWED_ORIGINS holds"),
     "origin in capitals": ({**PLATFORM, "MCP_ALLOWED_ORIGINS": "https://A.example"}, "as browsers do"),
@@ -129,6 +132,7 @@ def test_empty_means_not_set() -> None:
     names = ("MCP_SCOPES_SUPPORTED", "MCP_PUBLIC_URL", "MCP_SCOPES", "MCP_ALLOWED_ORIGINS", "MCP_SSE", "MCP_SERVER")
     names += ("MCP_JWT_AUDIENCE", "MCP_JWT_JWKS_URL", "MCP_JWT_JWKS", "MCP_JWT_ALGORITHMS", "MCP_JWT_PROFILE")
     names += ("MCP_TOKEN_SCOPES", "MCP_REQUEST_STATE_KEY", "MCP_LOG_LEVEL", "MCP_TOKENS")
+    names += ("MCP_SCOPE_ERROR_IN_RESULT", "MCP_HIDE_FORBIDDEN")
     assert read_settings({**JWT, **dict.fromkeys(names, "")}) == read_settings(JWT)
 
 

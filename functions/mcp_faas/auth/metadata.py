@@ -9,6 +9,8 @@ import json
 from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit, urlunsplit
 
+from mcp_faas.auth.scopes import OFFLINE_ACCESS
+
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
 
 
@@ -25,7 +27,6 @@ def metadata(resource: str, issuers: Sequence[str], scopes_supported: Iterable[s
         "authorization_servers": list(issuers),
         "bearer_methods_supported": ["header"],
     }
-    # `offline_access` is between client and issuer; MCP 2026-07-28 says that a resource never asks for it.
-    if scopes := sorted(set(scopes_supported) - {"offline_access"}):
+    if scopes := sorted(set(scopes_supported) - {OFFLINE_ACCESS}):
         document["scopes_supported"] = scopes
     return json.dumps(document, separators=(",", ":")).encode()

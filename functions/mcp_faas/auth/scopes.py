@@ -12,6 +12,9 @@ from typing import Any, TypeVar
 
 from mcp_faas.auth.errors import ScopeMissing
 
+# Asks an issuer for refresh tokens. MCP 2026-07-28: not in a challenge, and not in a resource's metadata.
+OFFLINE_ACCESS = "offline_access"
+
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 # RFC 6749 §3.3: a scope-token is printable ASCII without blank, quote and backslash.
@@ -28,10 +31,15 @@ def covers(granted: Iterable[str], needed: str) -> bool:
     return any(needed == scope or needed.startswith(scope.removesuffix(":*") + ":") for scope in granted)
 
 
+def suffices(granted: Iterable[str], needed: frozenset[str]) -> bool:
+    """Do the granted scopes cover every needed one?"""
+    granted = tuple(granted)
+    return all(covers(granted, scope) for scope in needed)
+
+
 def require(granted: Iterable[str], needed: frozenset[str]) -> None:
     """Raise `ScopeMissing`, naming all needed scopes, unless the granted ones cover every one of them."""
-    granted = tuple(granted)
-    if not all(covers(granted, scope) for scope in needed):
+    if not suffices(granted, needed):
         raise ScopeMissing(needed)
 
 
@@ -57,6 +65,8 @@ class Scopes:
         bad = [scope for scope in needed if not is_scope(scope)]
         if bad or not needed:
             raise ValueError(f"a scope is one word of printable ASCII without quotes; got {bad or 'none at all'}")
+        if OFFLINE_ACCESS in needed:
+            raise ValueError(f"{OFFLINE_ACCESS} is between a client and its issuer; a resource never asks for it")
 
         def decorator(function: _Function) -> _Function:
             self._needed[method, name or function.__name__] = frozenset(needed)

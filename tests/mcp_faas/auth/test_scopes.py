@@ -23,6 +23,19 @@ from mcp_faas.auth.scopes import Scopes, covers, require
         ("", "mcp:tools:weather", False),
         ("MCP:tools", "mcp:tools:weather", False),
         ("mcp:tools*", "mcp:tools:weather", False),
+        ("mcp:*:weather", "mcp:tools:weather", False),
+        ("mcp:resources:customer-data:read", "mcp:resources:customer-data:read", True),
+        ("mcp:resources:customer-data", "mcp:resources:customer-data:read", True),
+        ("mcp:resources:*", "mcp:resources:customer-data:read", True),
+        ("mcp:resources:customer", "mcp:resources:customer-data:read", False),
+        ("mcp:resources:customer-data:read", "mcp:resources:customer-data:write", False),
+        ("mcp:exec:workflows:*", "mcp:exec:workflows:nightly", True),
+        ("mcp:exec:workflows:*", "mcp:exec:workflows:nightly:start", True),
+        ("mcp:exec:workflows:*", "mcp:exec:workflows", False),
+        # Declared with a star: all that lies below is needed, and no single one of it is enough.
+        ("mcp:exec:workflows:*", "mcp:exec:workflows:*", True),
+        ("mcp:exec:workflows", "mcp:exec:workflows:*", True),
+        ("mcp:exec:workflows:nightly", "mcp:exec:workflows:*", False),
     ],
 )
 def test_grant_covers_what_lies_below_it(granted: str, needed: str, covered: bool) -> None:
@@ -58,3 +71,8 @@ def test_declarations_are_found_by_method_and_name() -> None:
 def test_what_is_no_scope_cannot_be_declared(scope: str) -> None:
     with pytest.raises(ValueError, match="printable ASCII"):
         Scopes().tool(scope)
+
+
+def test_offline_access_cannot_be_declared() -> None:
+    with pytest.raises(ValueError, match="offline_access is between a client and its issuer"):
+        Scopes().prompt("a", "offline_access")
