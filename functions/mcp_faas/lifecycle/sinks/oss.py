@@ -9,7 +9,7 @@ import alibabacloud_oss_v2 as oss
 from alibabacloud_oss_v2.exceptions import BaseError, ServiceError
 
 from mcp_faas.lifecycle.sinks import SinkError
-from mcp_faas.stores import Access
+from mcp_faas.stores import Access, error_code, request_id
 from mcp_faas.stores.fc_client import credentials
 
 MISSING = "NoSuchKey"  # also where the newest version is a delete marker: there is nothing to be read, and room to put
@@ -28,7 +28,7 @@ _MEND = {
     "SecurityTokenExpired": _NOT_TAKEN,
     "SignatureDoesNotMatch": _NOT_TAKEN,
 }
-_WORD = re.compile(r"[A-Za-z0-9.-]{1,64}")
+_EC = re.compile(r"[0-9]{4}-[0-9]{8}")  # the vendor's pages about refusals go by this number
 
 
 class ObjectSink:
@@ -102,10 +102,10 @@ def _explained(error: Exception) -> str:
     cause = _innermost(error)
     if not isinstance(cause, ServiceError):
         return f"no usable answer ({type(cause).__name__})"
-    known = {"HTTP": cause.status_code, "EC": cause.ec, "request": cause.request_id}
-    code = cause.code if _WORD.fullmatch(cause.code) else "an error"
-    said = ", ".join(f"{name} {value}" for name, value in known.items() if _WORD.fullmatch(str(value)))
-    return f"{code} ({said}); {_MEND[code]}" if code in _MEND else f"{code} ({said})"
+    code, number = error_code(cause.code), cause.ec or ""
+    said = f"HTTP {cause.status_code}, EC {number if _EC.fullmatch(number) else 'unknown'}"
+    said = f"{code} ({said}, request {request_id(cause.request_id)})"
+    return f"{said}; {_MEND[code]}" if code in _MEND else said
 
 
 def _innermost(error: Any) -> Any:

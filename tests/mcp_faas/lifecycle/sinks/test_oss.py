@@ -89,6 +89,13 @@ REFUSED = [
 ]
 
 
+def test_a_code_that_quotes_what_was_sent_is_not_repeated(sink: sinks.ObjectSink, oss: Oss) -> None:
+    oss.fail = lambda request: error(400, TOKEN, ec=TOKEN)
+    with pytest.raises(SinkError, match="unknown error") as caught:
+        sink.deliver(TOKEN)
+    assert TOKEN[:12] not in str(caught.value)
+
+
 @pytest.mark.parametrize(("status", "code", "advice"), REFUSED, ids=[row[1] for row in REFUSED])
 def test_a_refusal_is_no_empty_place_and_says_what_to_do(
     sink: sinks.ObjectSink, oss: Oss, status: int, code: str, advice: str
