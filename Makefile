@@ -5,7 +5,7 @@ CLOUD ?= fc
 DOOR ?= bearer
 PORT ?= 8787
 .DEFAULT_GOAL := help
-.PHONY: help setup run test interop check package lock
+.PHONY: help setup run test interop fuzz check package lock
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile
@@ -21,6 +21,9 @@ test: setup ## pass the tests (builds the artifacts and runs them)
 
 interop: setup ## let the real clients in (Node 20 or later)
 	@$(PY) scripts/interop.py $(ARGS)
+
+fuzz: setup ## fuzz what strangers can send, two minutes a target (Linux on x86_64)
+	@$(PY) scripts/fuzz.py $(ARGS)
 
 check: setup ## lint the code, the types and both templates
 	@$(PY) scripts/check.py
