@@ -63,6 +63,7 @@ def type_checks() -> Iterator[Check]:
         paths = ["functions/mcp_faas", f"functions/{name}"]
         yield mypy(name, paths, {"MYPYPATH": f"functions/{name}"})
     yield mypy("scripts", ["scripts"], {})
+    yield mypy("pipelines", ["docs/ci"], {})  # what the pipelines run besides scripts/
 
 
 def mypy(name: str, paths: list[str], environment: dict[str, str]) -> Check:

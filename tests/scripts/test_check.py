@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -70,3 +71,13 @@ def test_every_deployable_is_checked_alone_and_both_forms_of_the_template(tmp_pa
             assert found[f"mypy {folder.name}"].environment == {"MYPYPATH": f"functions/{folder.name}"}
     assert {"ruff check", "ruff format", "mypy scripts", "cfn-lint", "sam validate --lint", "s.yaml"} <= found.keys()
     assert sum(name.startswith("checkov") for name in found) == 1 + len(check.VARIANTS)
+
+
+def test_no_python_but_the_tests_escapes_the_type_check() -> None:
+    listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "*.py"]
+    found = subprocess.run(listing, cwd=check.ROOT, capture_output=True, text=True)
+    if found.returncode != 0:
+        pytest.skip("not a checkout of git")
+    named = [Path(path) for one in check.type_checks() for path in one.commands[0] if (check.ROOT / path).is_dir()]
+    paths = [Path(name) for name in found.stdout.split("\0") if name and not name.startswith("tests/")]
+    assert [path for path in paths if not any(path.is_relative_to(folder) for folder in named)] == []
