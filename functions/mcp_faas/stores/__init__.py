@@ -40,6 +40,7 @@ class Snapshot:
     text: str = field(repr=False)
     time: datetime | None = None  # the server's clock, where its answer carried one
     basis: Any = field(default=None, repr=False)  # the store's own: a version, the surrounding settings
+    url: str | None = None  # where the door of this document is, if the service says so
 
     @cached_property
     def document(self) -> TokenDocument:

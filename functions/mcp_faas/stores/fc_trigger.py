@@ -43,9 +43,8 @@ class TriggerStore:
         if not isinstance(config, dict):
             raise DocumentError(f"the configuration of {self._what} is not a JSON object")
         check_bearer(config.get("authType"), self._what)
-        return Snapshot(
-            auth_text(config.get("authConfig"), self._what), server_time(answer), _Basis(timer, trigger, config)
-        )
+        text = auth_text(config.get("authConfig"), self._what)
+        return Snapshot(text, server_time(answer), _Basis(timer, trigger, config), _public_url(trigger))
 
     def write(self, snapshot: Snapshot, document: TokenDocument) -> None:
         basis: _Basis = snapshot.basis
@@ -59,6 +58,12 @@ class TriggerStore:
         )
         basis.timer.check(self._what)
         self._fc.call("update_trigger", self._what, *self._names, UpdateTriggerRequest(body=change))
+
+
+def _public_url(trigger: Any) -> str | None:
+    """The trigger's own host, which nobody can guess; a custom domain is somewhere else."""
+    url = getattr(trigger.http_trigger, "url_internet", None)
+    return url if isinstance(url, str) and url else None
 
 
 def check_bearer(auth_type: object, what: str) -> str:

@@ -241,6 +241,11 @@ class TestTrigger(TimedContract):
         config = place.config()
         assert {key: value for key, value in config.items() if key != "authConfig"} == SETTINGS
 
+    def test_says_where_the_door_is(self, place: Any) -> None:
+        assert place.open().read().url == "https://mcp-server-local.local.fcapp.run"
+        place.api.public_url = "https://mcp-server-abcdefghij.cn-hangzhou.fcapp.run"
+        assert place.open().read().url == place.api.public_url
+
     @pytest.mark.parametrize("literal", ["bearer", "Bearer", "BEARER"])
     @pytest.mark.parametrize("type_", ["string", "object"])
     def test_type_and_spelling_go_back_as_they_came(
