@@ -63,7 +63,7 @@ class Generations:
         moments = [moment for moment in later if moment]
         if not moments:
             return None
-        return max(moment for moment in (min(moments), entry.marks.held, entry.marks.revoked) if moment)
+        return max(moment for moment in (min(moments), entry.marks.held) if moment)
 
     def state(self, token: Token) -> State:
         """One word for a person."""

@@ -62,7 +62,7 @@ def plan(intent: Intent, document: TokenDocument, now: datetime, policy: Policy,
     if lost:
         return Plan((Step("add", lost),))
     if isinstance(intent, Revoke):
-        return plan_revoke(intent, document, now, policy, progress)
+        return plan_revoke(intent, document, policy, progress)
     if isinstance(intent, Rollback):
         return plan_rollback(document, policy, progress)
     return plan_renewal(intent, document, now, policy, progress)

@@ -111,7 +111,7 @@ def _show_plan(arguments: argparse.Namespace, plan: Plan, snapshot: Snapshot, no
     say(f"This would be done to {arguments.address}; nothing is changed now.")
     for number, step in enumerate(plan.steps, 1):
         show(f"{number}. {step}")
-    if not plan.steps:
+    if plan.note or not plan.steps:
         show(plan.note or "nothing to do")
     for line in report.due_lines(plan.due, now):
         show(line)

@@ -38,6 +38,7 @@ def rows(document: TokenDocument, now: datetime, policy: Policy) -> list[dict[st
                 "created": iso(created),
                 "age_seconds": int((now - created).total_seconds()) if created else None,
                 "delivered": iso(said.delivered) if entry and said else None,
+                "revoked": iso(said.revoked) if entry and said else None,
                 "until": iso(since + policy.overlap) if since and token.enabled else None,
             }
         )
@@ -49,6 +50,8 @@ def table(found: Sequence[dict[str, Any]]) -> str:
     lines = [("NAME", "STATE", "AGE", "FINGERPRINT", "")]
     for row in found:
         remark = f"until {row['until']}" if row["until"] else "" if row["enabled"] else "disabled"
+        if row["state"] == "current" and row["revoked"]:
+            remark = "revoked: the next rotate replaces it"
         if row["fingerprint"] is None:
             remark = "masked, empty or illegal value"
         age = "-" if row["age_seconds"] is None else span(timedelta(seconds=row["age_seconds"]))

@@ -242,8 +242,46 @@ def test_revoke_marks_the_token_for_the_next_rotation() -> None:
     found = planned(document(current), Revoke(current.name))
     assert said(found) == [("revoke", current)]
     after = apply(found.steps[0], document(current), NOW)
-    assert planned(after, Revoke(current.name)).steps == ()
     assert actions(planned(after)) == ["add", "deliver", "mark"]
+
+
+def test_revoke_says_what_comes_next_and_the_second_time_that_it_was_so_before() -> None:
+    current = ours(HOUR, delivered=HOUR)
+    after = apply(Step("revoke", current), document(current), NOW - SECOND)
+    first = planned(after, Revoke(current.name), progress=Progress(revoked=True)).note
+    assert first.startswith(
+        after.tokens[0].name + " still opens the door: the next rotate replaces it, whatever its age"
+    )
+    assert "To end it at once: revoke it with --now" in first
+    again = planned(after, Revoke(current.name))
+    assert again.steps == ()
+    assert "was revoked before, at 2026-11-22T12:00:00Z; nothing is changed. It still opens the door" in again.note
+
+
+def test_revoke_of_one_that_was_replaced_marks_it_too_and_prolongs_nothing() -> None:
+    old, new = ours(60 * DAY, delivered=60 * DAY), ours(10 * DAY, delivered=23 * HOUR)
+    found = planned(document(old, new), Revoke(old.name))
+    assert said(found) == [("revoke", old)]
+    after = apply(found.steps[0], document(old, new), NOW)
+    note = planned(after, Revoke(old.name), progress=Progress(revoked=True)).note
+    assert "its clients have a newer token since 2026-11-21T13:00:00Z" in note
+    assert actions(plan(Rotate(), after, NOW + HOUR - SECOND, POLICY, Progress())) == []
+    assert actions(plan(Rotate(), after, NOW + HOUR, POLICY, Progress())) == ["disable", "delete"]
+
+
+def test_revoke_of_what_is_disabled_or_was_never_handed_out() -> None:
+    current, gone = ours(DAY, delivered=DAY), ours(9 * DAY, enabled=False, delivered=9 * DAY, disabled=HOUR)
+    found = planned(document(current, gone), Revoke(gone.name))
+    assert (found.steps, "is disabled already" in found.note) == ((), True)
+    lost = ours(2 * DAY)  # overtaken before it was marked as delivered: on its way out by itself
+    found = planned(document(lost, current), Revoke(lost.name))
+    assert (found.steps, "no place is given it any more" in found.note) == ((), True)
+    added = ours(SECOND)
+    found = planned(document(current, added), Revoke(added.name))
+    assert said(found) == [("revoke", added)]
+    after = apply(found.steps[0], document(current, added), NOW)
+    assert planned(after).steps == (), "a rotation goes on with a token that was revoked"
+    assert "no place is given it any more" in planned(after, Revoke(added.name)).note
 
 
 def test_revoke_now_replaces_the_only_token_before_it_goes() -> None:
@@ -258,6 +296,20 @@ def test_revoke_now_goes_back_to_an_older_token_that_still_works() -> None:
     assert deliverable(intent, document(older, current)) == older
     found = planned(document(older, current), intent, progress=Progress(behind=True))
     assert said(found) == [("deliver", older), ("disable", current), ("delete", current)]
+
+
+def test_revoke_now_does_not_go_back_to_a_revoked_token() -> None:
+    older, current = ours(DAY, delivered=DAY, revoked=2 * HOUR), ours(HOUR, delivered=HOUR)
+    intent = Revoke(current.name, at_once=True)
+    found = planned(document(older, current), intent, progress=Progress(behind=True))
+    assert actions(found) == ["add", "deliver", "mark", "disable", "delete"]
+    added = ours(SECOND)
+    found = planned(document(older, current, added), intent, progress=Progress(behind=True))
+    assert said(found)[:2] == [("deliver", added), ("mark", added)]
+    found = planned(document(older, added), intent)
+    assert said(found) == [("deliver", added), ("mark", added)], "an interrupted one is not finished"
+    with pytest.raises(PlanRefused, match="20 tokens"):
+        planned(document(*map(foreign, range(18)), older, current), intent)
 
 
 def test_revoke_finds_a_token_by_a_name_it_had_before() -> None:
@@ -323,6 +375,22 @@ def test_rollback_after_the_overlap_is_refused() -> None:
     ):
         with pytest.raises(PlanRefused):
             planned(document(*tokens), Rollback())
+
+
+def test_rollback_does_not_return_to_a_revoked_token() -> None:
+    revoked, current = ours(2 * DAY, delivered=2 * DAY, revoked=HOUR), ours(HOUR, delivered=HOUR)
+    with pytest.raises(
+        PlanRefused, match=rf"{revoked.name} is revoked and stays so.*{current.name}.*rotate --max-age 1s"
+    ):
+        planned(document(revoked, current), Rollback())
+    older = ours(3 * DAY, delivered=3 * DAY)
+    assert said(planned(document(older, revoked, current), Rollback()))[0] == ("return", older)
+
+
+def test_rollback_does_not_stop_the_replacement_of_a_revoked_token() -> None:
+    revoked, added = ours(2 * DAY, delivered=2 * DAY, revoked=HOUR), ours(SECOND)
+    with pytest.raises(PlanRefused, match=rf"{revoked.name} is revoked, so its replacement goes on.*tokens.py rotate"):
+        planned(document(revoked, added), Rollback())
 
 
 # For any document, clock and policy
@@ -416,6 +484,10 @@ def assert_safe(
     others = [token for token in before.tokens if token.data != step.token.data and not is_ours(token)]
     assert [token for token in after.tokens if token.data != step.token.data and not is_ours(token)] == others
     assert [token.data for token in after.live()] or not before.live()
+    in_use, was = Generations(after).current, Generations(before).current
+    if in_use and in_use.marks.revoked:
+        assert was, "a revoked token became the current one"
+        assert was.token.data == in_use.token.data, "a revoked token became the current one"
     if step.action == "disable":
         left = Generations(after).current
         assert left is not None, "the last delivered token was disabled"

@@ -229,6 +229,27 @@ def test_revoke_now_twice_is_as_once(path: Path) -> None:
     assert path.read_bytes() == before
 
 
+def test_revoke_without_haste_says_what_comes_and_no_rollback_undoes_it(path: Path, tmp_path: Path) -> None:
+    sink = tmp_path / "token"
+    deliver = ("--deliver", f"file:{sink}")
+    tokens("rotate", f"file:{path}", *deliver)
+    name = name_of(path, sink.read_text().strip())
+    follows = "still opens the door: the next rotate replaces it, whatever its age"
+    assert follows in tokens("revoke", f"file:{path}", name, "--dry-run").stdout
+    assert follows in tokens("revoke", f"file:{path}", name).stderr
+    before = path.read_bytes()
+    again = tokens("revoke", f"file:{path}", name)
+    assert (again.returncode, path.read_bytes()) == (0, before)
+    assert "nothing is changed. It " + follows in again.stderr
+    assert "revoked: the next rotate replaces it" in tokens("list", f"file:{path}").stdout
+    tokens("rotate", f"file:{path}", *deliver)
+    replacement = sink.read_text()
+    done = tokens("rollback", f"file:{path}", *deliver)
+    assert done.returncode == 3
+    assert "is revoked and stays so" in done.stderr
+    assert sink.read_text() == replacement
+
+
 def test_revoke_of_another_tools_token_is_refused(path: Path) -> None:
     for name in ("printer", "nobody"):
         done = tokens("revoke", f"file:{path}", name, "--now")

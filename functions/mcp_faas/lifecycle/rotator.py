@@ -174,6 +174,8 @@ class Rotator:
             self._progress = replace(progress, held=frozenset(), unmarked=False)
         elif step.action == "hold":
             self._progress = replace(progress, held=progress.held - {data})
+        elif step.action == "revoke":
+            self._progress = replace(progress, revoked=True)
 
     def _deliver(self, token: Token) -> None:
         replaced = self._deliveries.deliver(token)

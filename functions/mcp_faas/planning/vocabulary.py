@@ -22,7 +22,7 @@ _WORDS: dict[str, str] = {
     "disable": "disable {}",
     "refuse": "prove that the door refuses {}",
     "delete": "delete {}",
-    "revoke": "note in the document that {} is to be replaced",
+    "revoke": "note in the document that {} is revoked",
     "return": "make {} the current token again",
 }
 
@@ -80,6 +80,7 @@ class Progress:
     held: frozenset[str] = field(default=frozenset(), repr=False)  # found where this run delivers, before it did
     unmarked: bool = False  # it delivered, and has not written that into the document since
     behind: bool = False  # a place where this run delivers does not hold the current token
+    revoked: bool = False  # it has written into the document that a token is revoked
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from datetime import datetime
 from mcp_faas.generations import Entry, Generations, find
 from mcp_faas.planning.sequences import introduce, refresh, remove
 from mcp_faas.planning.vocabulary import Plan, PlanRefused, Policy, Progress, Revoke, Step, full
-from mcp_faas.tokens import MAX_TOKENS, Marks, TokenDocument, has_our_shape, is_ours, marks
+from mcp_faas.tokens import MAX_TOKENS, TokenDocument, has_our_shape, is_ours, marks
 
 
-def plan_revoke(intent: Revoke, document: TokenDocument, now: datetime, policy: Policy, progress: Progress) -> Plan:
+def plan_revoke(intent: Revoke, document: TokenDocument, policy: Policy, progress: Progress) -> Plan:
     token = find(document, intent.name)
     if token is None:
         if has_our_shape(intent.name) or document.holding(intent.name):
@@ -18,26 +18,17 @@ def plan_revoke(intent: Revoke, document: TokenDocument, now: datetime, policy: 
         if marks(intent.name) is None:
             names = ", ".join(entry.name for entry in document.tokens) or "none"
             raise PlanRefused(f"there is no token {intent.name}; the document has: {names}")
-        sorted_ = Generations(document)
-        # an earlier run may have been stopped between adding the replacement and delivering it
-        unfinished = sorted_.pending if intent.at_once and sorted_.current is None else None
-        steps = introduce(unfinished.token, policy, progress) if unfinished else []
-        return Plan(tuple(steps), note=f"{intent.name} is not in the document: nothing accepts it any more")
-    if not is_ours(token):
-        raise PlanRefused(f"{token.name} was not made by this tool; remove it where it was made")
-    sorted_ = Generations(document)
+        return _plan_finish(intent, document, policy, progress)
     said = marks(token.name)
+    if not is_ours(token) or said is None:
+        raise PlanRefused(f"{token.name} was not made by this tool; remove it where it was made")
+    entry = Entry(token, said)
     if not intent.at_once:
-        in_use = {entry.token.data for entry in (sorted_.current, sorted_.pending) if entry}
-        if token.data not in in_use or (said and said.revoked):
-            return Plan(note=f"{token.name} is on its way out already; --now ends it without waiting for the overlap")
-        return Plan(
-            (Step("revoke", token),), note="the next rotate replaces it and then retires it; --now ends it at once"
-        )
+        return _plan_mark(entry, Generations(document), progress)
     rest = Generations(document, without=token.data)
     steps = []
-    if rest.current:
-        steps += refresh(rest.current.token, policy, progress)
+    if successor := _unrevoked(rest.current):
+        steps += refresh(successor.token, policy, progress)
     elif rest.pending:
         steps += introduce(rest.pending.token, policy, progress)
     elif len(document.tokens) >= MAX_TOKENS:
@@ -47,7 +38,7 @@ def plan_revoke(intent: Revoke, document: TokenDocument, now: datetime, policy: 
     if token.enabled:
         steps.append(Step("disable", token))
     if token.data not in progress.unrefused:
-        steps += remove(Entry(token, said or Marks(now, "")), policy, progress)
+        steps += remove(entry, policy, progress)
     return Plan(tuple(steps))
 
 
@@ -62,13 +53,64 @@ def plan_rollback(document: TokenDocument, policy: Policy, progress: Progress) -
         if steps or progress.unmarked:
             steps.append(Step("mark", current.token))  # the overlap counts from the delivery
         return Plan(tuple(steps), note=f"{current.token.name} is the current token again since the last rollback")
-    earlier = [entry for entry in sorted_.delivered if entry != current]
-    target = current if sorted_.pending else max(earlier, key=lambda entry: entry.order, default=None)
-    if target is None:
-        raise PlanRefused(
-            f"the overlap is over: {current.token.name} is the only delivered token that is still enabled. "
-            "To replace it, run: tokens.py rotate --max-age 1s"
-        )
+    target = _rollback_target(sorted_, current)
     steps = [Step("prove", target.token)] if policy.probing and target.token.data not in progress.proven else []
     steps += [Step("return", target.token), Step("deliver", target.token), Step("mark", target.token)]
     return Plan(tuple(steps))
+
+
+def _plan_finish(intent: Revoke, document: TokenDocument, policy: Policy, progress: Progress) -> Plan:
+    """The token is gone; an earlier run may have been stopped between adding the replacement and delivering it."""
+    sorted_ = Generations(document)
+    unfinished = sorted_.pending if intent.at_once and _unrevoked(sorted_.current) is None else None
+    steps = introduce(unfinished.token, policy, progress) if unfinished else []
+    return Plan(tuple(steps), note=f"{intent.name} is not in the document: nothing accepts it any more")
+
+
+def _plan_mark(entry: Entry, sorted_: Generations, progress: Progress) -> Plan:
+    """Without haste: a mark now, the rest with the next rotations. The mark also keeps a rollback from returning."""
+    name, said = entry.token.name, entry.marks
+    if not entry.token.enabled:
+        return Plan(note=f"{name} is disabled already; nothing is changed. The next rotate deletes it")
+    follows = f"still opens the door: {_what_follows(entry, sorted_)}. To end it at once: revoke it with --now"
+    if said.revoked is None and (said.delivered or entry == sorted_.pending):
+        return Plan((Step("revoke", entry.token),), note=f"{name} {follows}")
+    if said.revoked and not progress.revoked:
+        return Plan(note=f"{name} was revoked before, at {_utc(said.revoked)}; nothing is changed. It {follows}")
+    return Plan(note=f"{name} {follows}")
+
+
+def _what_follows(entry: Entry, sorted_: Generations) -> str:
+    since = sorted_.superseded_at(entry)
+    if entry.marks.delivered is None:
+        return "no place is given it any more, and rotate disables it when the overlap is over"
+    if since is None:
+        return "the next rotate replaces it, whatever its age, and disables it when the overlap after that is over"
+    newer = f"its clients have a newer token since {_utc(since)}"
+    return f"{newer}, and rotate disables it when the overlap after that is over"
+
+
+def _rollback_target(sorted_: Generations, current: Entry) -> Entry:
+    """The last delivered token that may become the current one again; a rotation under way is ended by the current."""
+    enabled = [entry for entry in sorted_.delivered if sorted_.pending or entry != current]
+    target = max(filter(_unrevoked, enabled), key=lambda entry: entry.order, default=None)
+    if target is not None:
+        return target
+    if sorted_.pending:
+        raise PlanRefused(
+            f"{current.token.name} is revoked, so its replacement goes on. To finish it, run: tokens.py rotate"
+        )
+    if enabled:
+        why = f"{max(enabled, key=lambda entry: entry.order).token.name} is revoked and stays so"
+    else:
+        why = f"the overlap is over: {current.token.name} is the only delivered token that is still enabled"
+    raise PlanRefused(f"{why}. To replace {current.token.name}, run: tokens.py rotate --max-age 1s")
+
+
+def _unrevoked(entry: Entry | None) -> Entry | None:
+    """A revoked token never becomes the current one again, however it came to be the newest that is left."""
+    return entry if entry and not entry.marks.revoked else None
+
+
+def _utc(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"

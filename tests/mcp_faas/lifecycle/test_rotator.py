@@ -19,7 +19,8 @@ from mcp_faas.generations import Generations
 from mcp_faas.lifecycle.clock import Clock, TookTooLong
 from mcp_faas.lifecycle.probe import Answer, Probe
 from mcp_faas.lifecycle.rotator import IN_A_ROW, Outcome, Rotator, RunFailed
-from mcp_faas.rotation import Policy, Revoke, Rollback, Rotate
+from mcp_faas.lifecycle.stored import READ_BACK_SECONDS
+from mcp_faas.rotation import Policy, Revoke, Rollback, Rotate, Step
 from mcp_faas.stores import Snapshot, StoreUnavailable, TokenStore
 from mcp_faas.tokens import TokenDocument, is_ours
 from rotating.clock import FastClock
@@ -157,6 +158,41 @@ def test_rollback_and_revoke_through_the_services(world: World) -> None:
     world.revoked.add(new.token.data)
     assert actions(world.run(store, Revoke(new.token.name, at_once=True)))[-3:] == ["disable", "refuse", "delete"]
     assert {token.data for token in world.document().tokens} == {FOREIGN.data, old.data}
+
+
+def test_a_rollback_does_not_wait(world: World) -> None:
+    """Two marks in one second are one: the document that is there is not taken for a stale read of itself."""
+    world.begin(world.old_token(timedelta(days=2)))
+    store = world.service.open()
+    world.run(store, policy=Policy(max_age=timedelta(days=1), overlap=OVERLAP))
+    waited = world.clock.ahead
+    assert "return" in actions(world.run(store, Rollback()))
+    assert world.clock.ahead - waited < 1.0
+
+
+def test_a_token_that_is_added_again_is_not_taken_for_a_stale_read(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Somebody's stale write removes the new token; added again, it makes a document that this run has replaced."""
+    clock = FastClock()
+    (tmp_path / "client").mkdir()
+    with service("fc_trigger", clock, monkeypatch, tmp_path) as place:
+        world = World(place, clock, tmp_path / "client")
+        world.begin()
+        rotator = world.rotator(place.open(), probing=False)
+        before = place.truth()
+
+        def overwrite(step: Step) -> None:
+            if step.action == "mark" and not world.revoked:
+                world.revoked |= world.seen  # its client is refused until it is added again
+                place.put(before)
+
+        rotator.report = overwrite
+        waited = clock.ahead
+        assert actions(rotator.run()) == ["add", "settle", "deliver", "mark", "add", "settle", "mark"]
+        assert world.sink.holds() in world.accepted()
+        # the removal itself looks like a stale read, and only that is waited for
+        assert clock.ahead - waited < READ_BACK_SECONDS * 1.5 + 2 * place.open().settle_seconds
 
 
 # The probe
