@@ -295,11 +295,7 @@ PROFILES: Mapping[str, Profile] = {
     "mcp-faas": replace(
         _RFC9068,
         provenance=(
-            Fact(
-                "its access tokens are those of RFC 9068, aud is the resource",
-                "documented",
-                "this repository: door oauth",
-            ),
+            Fact("its access tokens are those of RFC 9068", "documented", "this repository: issuers/mcp-faas.md"),
         ),
     ),
 }
