@@ -1,0 +1,35 @@
+"""Which addresses a stranger's document may send the doctor to. Pure: an address in, a class out, no I/O.
+
+The URL that a person typed may be anywhere. What stands in an answer was written by somebody else, and must not make
+this machine call into its own network (server-side request forgery, MCP security best practices).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from enum import IntEnum
+
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+class Reach(IntEnum):
+    """How near an address is; a document may lead to its own class or farther away, never nearer."""
+
+    PUBLIC = 0
+    PRIVATE = 1
+    LOOPBACK = 2
+    NEVER = 3  # link-local, multicast, unspecified: where clouds keep their credentials
+
+
+def reach_of(address: str) -> Reach:
+    found: ipaddress.IPv4Address | ipaddress.IPv6Address = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(found, ipaddress.IPv6Address):
+        inside = found.ipv4_mapped or found.sixtofour
+        if inside is None and found in _NAT64:
+            inside = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
+        found = inside or found
+    if found.is_loopback:
+        return Reach.LOOPBACK
+    if found.is_link_local or found.is_multicast or found.is_unspecified:
+        return Reach.NEVER
+    return Reach.PUBLIC if found.is_global else Reach.PRIVATE
