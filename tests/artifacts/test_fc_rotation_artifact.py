@@ -176,7 +176,9 @@ def test_the_function_rotates_as_fc_runs_it(artifact: tuple[Path, Path], tmp_pat
         assert [token["tokenData"] for token in trigger["tokens"]] == [FOREIGN["tokenData"], new]
         assert edge.account.triggers["mcp-server", "http"].current | {"authConfig": 0} == {**settings, "authConfig": 0}
         assert oss.versions["mcp/token"][-1].acl == "private"
-    assert (client.failures, client.late) == ([], [])
+    assert client.failures == []
+    # refused with a token that was replaced on the way: only a request that took longer than an overlap
+    assert [each for each in client.late if each.ended - each.began < OVERLAP.seconds] == []
     assert client.generations == 2
     said = json.dumps(function.answers) + function.log
     assert "done: add mcp-2" in said
