@@ -23,6 +23,9 @@ from mcp_faas.stores import Access, StoreConflict, StoreError, StoreUnavailable,
 # was already there for longer. `rotation` waits this time out before it hands a token to anybody.
 WRITE_WINDOW_SECONDS = 2.0
 
+# With DEBUG=sdk the SDK prints every header, STS token and signature included. And it obeys HTTP_PROXY but not
+# NO_PROXY, so that calls to this machine would leave it.
+_DEBUG = "DEBUG"
 _PROXIES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -47,7 +50,7 @@ class FcClient:
 
     def call(self, operation: str, what: str, *arguments: Any) -> Any:
         """One call, never repeated. The service's own words are not passed on: they may quote what was sent."""
-        with self._quietly():
+        with _hidden(_DEBUG, *(_PROXIES if self._local else ())):
             try:
                 return getattr(self.client, f"{operation}_with_options")(*arguments, {}, self._runtime)
             except AlibabaCloudException as error:
@@ -59,16 +62,15 @@ class FcClient:
                 kind = type(error).__name__
                 raise StoreUnavailable(f"{operation} of {what}: the answer is not understood ({kind})") from None
 
-    @contextlib.contextmanager
-    def _quietly(self) -> Iterator[None]:
-        """Hide two settings from the SDK: with DEBUG=sdk it prints every header, STS token and signature included, and
-        it obeys HTTP_PROXY but not NO_PROXY, so that calls to this machine would leave it."""
-        hidden = ("DEBUG", *(_PROXIES if self._local else ()))
-        saved = {name: os.environ.pop(name) for name in hidden if name in os.environ}
-        try:
-            yield
-        finally:
-            os.environ.update(saved)
+
+@contextlib.contextmanager
+def _hidden(*names: str) -> Iterator[None]:
+    """Keep these variables from the SDK for as long as it is called."""
+    saved = {name: os.environ.pop(name) for name in names if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(saved)
 
 
 def credentials() -> Any:
@@ -76,8 +78,13 @@ def credentials() -> Any:
     from alibabacloud_credentials.client import Client as CredentialsClient
     from alibabacloud_credentials.exceptions import CredentialException
 
+    class Quiet(CredentialsClient):  # type: ignore[misc] # the SDK has no types
+        def get_credential(self) -> Any:  # asks a metadata service, STS or a URI, whose query may be a secret
+            with _hidden(_DEBUG):
+                return super().get_credential()
+
     try:
-        return CredentialsClient()
+        return Quiet()
     except (CredentialException, ValueError, OSError) as error:
         raise StoreError(f"no Alibaba Cloud credentials ({type(error).__name__})") from None
 
