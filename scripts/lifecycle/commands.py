@@ -41,9 +41,10 @@ def run_list(arguments: argparse.Namespace) -> int:
     snapshot, now = rotator.look()
     rows = report.rows(snapshot.document, now, Policy(arguments.max_age, arguments.overlap))
     if arguments.json:
-        report.print_json({"address": arguments.address, "time": report.iso(now), "tokens": rows})
+        known = {"address": arguments.address, "time": report.iso(now), "url": snapshot.url}
+        report.print_json({**known, "tokens": rows})
     else:
-        show(report.table(rows))
+        show(report.table(rows, snapshot.url))
     return 0
 
 

@@ -45,8 +45,8 @@ def rows(document: TokenDocument, now: datetime, policy: Policy) -> list[dict[st
     return found
 
 
-def table(found: Sequence[dict[str, Any]]) -> str:
-    """Each token as a person reads it."""
+def table(found: Sequence[dict[str, Any]], url: str | None) -> str:
+    """Each token as a person reads it; above them the door that they open, where the service says which."""
     lines = [("NAME", "STATE", "AGE", "FINGERPRINT", "")]
     for row in found:
         remark = f"until {row['until']}" if row["until"] else "" if row["enabled"] else "disabled"
@@ -58,7 +58,8 @@ def table(found: Sequence[dict[str, Any]]) -> str:
         remark = "" if remark == row["state"] else remark
         lines.append((row["name"], row["state"], age, row["fingerprint"] or "-", remark))
     widths = [max(len(line[column]) for line in lines) for column in range(4)]
-    return "\n".join(
+    head = f"URL   {url}\n\n" if url else ""
+    return head + "\n".join(
         "  ".join([*(text.ljust(width) for text, width in zip(line, widths, strict=False)), line[4]]).rstrip()
         for line in lines
     )
