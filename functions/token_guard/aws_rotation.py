@@ -50,7 +50,7 @@ def handler(event: Any, context: Any) -> None:
         return
     logger.info("%s: version %s is current already", event["Step"], secret.token)
     if step is finish:  # an earlier call may have been stopped after it had made the version current
-        hand_over(secret, context)
+        complete(secret, context)
 
 
 def create(secret: RotatingSecret, context: Any) -> None:
@@ -88,15 +88,21 @@ def finish(secret: RotatingSecret, context: Any) -> None:
     found = secret.text.read()
     before = parse(found.text) if found.version else TokenDocument()
     if not continues(before, _pending(secret)):
-        secret.abandon()
+        secret.release()
         raise RunFailed(CHANGED)
     try:
         secret.text.move_current(secret.token, found.version)
     except StoreConflict:
-        secret.abandon()
+        secret.release()
         raise RunFailed(CHANGED) from None
     logger.info("finishSecret: version %s is current", secret.token)
+    complete(secret, context)
+
+
+def complete(secret: RotatingSecret, context: Any) -> None:
+    """What follows when the version is current. It may be stopped anywhere, and be called again."""
     hand_over(secret, context)
+    secret.release()
 
 
 def hand_over(secret: RotatingSecret, context: Any) -> None:

@@ -6,6 +6,7 @@ it with the version that it is moved from: the one compare-and-swap that the ser
 
 from __future__ import annotations
 
+import contextlib
 import email.utils
 import uuid
 from dataclasses import dataclass, field
@@ -14,9 +15,21 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    NoRegionError,
+    PartialCredentialsError,
+    ProxyConnectionError,
+    ReadTimeoutError,
+    SSLError,
+)
 
-from mcp_faas.stores import Access, Snapshot, StoreConflict, StoreError, StoreUnavailable
+from mcp_faas.stores import Access, Snapshot, StoreConflict, StoreError, StoreUnavailable, error_code, request_id
 from mcp_faas.tokens import DocumentError, TokenDocument
 
 CURRENT, PENDING = "AWSCURRENT", "AWSPENDING"
@@ -25,6 +38,17 @@ WRITTEN = "MCPFAAS"  # the label under which a version waits to become current
 _MISSING = "ResourceNotFoundException"
 _LOST_RACE = ("InvalidParameterException", "InvalidRequestException", "ResourceExistsException")
 _TRANSIENT = ("Throttl", "TooManyRequests", "RequestLimit", "InternalService", "ServiceUnavailable", "LimitExceeded")
+_TELLING = (
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    NoRegionError,
+    PartialCredentialsError,
+    ProxyConnectionError,
+    ReadTimeoutError,
+    SSLError,
+)
 
 
 @dataclass(frozen=True)
@@ -80,16 +104,19 @@ class SecretText:
             return getattr(self.client, operation)(SecretId=self.name, **arguments)
         except ClientError as error:
             raise self._translate(operation, error) from None
-        except BotoCoreError as error:  # its text names an endpoint or a missing setting, never a parameter's value
-            raise StoreUnavailable(f"{operation} on {self.name}: {error}") from None
+        except BotoCoreError as error:
+            raise StoreUnavailable(f"{operation} on {self.name}: {_why(error)}") from None
+        except (AttributeError, KeyError, TypeError, ValueError) as error:  # JSON of another shape
+            kind = type(error).__name__
+            raise StoreUnavailable(f"{operation} on {self.name}: the answer is not understood ({kind})") from None
 
     def _translate(self, operation: str, error: ClientError) -> StoreError:
         """The service's words are not repeated: a message may quote what was sent."""
         answer = error.response
-        code = answer.get("Error", {}).get("Code", "unknown error")
+        code = error_code(answer.get("Error", {}).get("Code"))
         meta = answer.get("ResponseMetadata", {})
         status = meta.get("HTTPStatusCode", 0)
-        said = f"{operation} on {self.name}: {code} (HTTP {status}, request {meta.get('RequestId', 'unknown')})"
+        said = f"{operation} on {self.name}: {code} (HTTP {status}, request {request_id(meta.get('RequestId'))})"
         if code == _MISSING and operation == "get_secret_value" and self._exists():
             return _NoValue(said, server_time(answer))
         if status >= 500 or status == 429 or any(mark in code for mark in _TRANSIENT):
@@ -172,15 +199,23 @@ class RotatingSecret:
             if self.pending() is None:
                 raise
 
-    def abandon(self) -> None:
-        """Let the next rotation begin anew: a pending version that is not current would stop it."""
-        self.text.call("update_secret_version_stage", VersionStage=PENDING, RemoveFromVersionId=self.token)
+    def release(self) -> None:
+        """Take AWSPENDING from the version. Left there it would stop the next rotation, at once or once AWSCURRENT has
+        moved on by somebody's change: Secrets Manager would take this one for unfinished.
+        """
+        with contextlib.suppress(StoreConflict):  # the version has the label no more
+            self.text.call("update_secret_version_stage", VersionStage=PENDING, RemoveFromVersionId=self.token)
 
 
 class _NoValue(StoreError):
     def __init__(self, said: str, time: datetime | None) -> None:
         super().__init__(said)
         self.time = time
+
+
+def _why(error: BotoCoreError) -> str:
+    """The SDK's words where they name an endpoint or what is missing; others may quote a header or a parameter."""
+    return str(error) if isinstance(error, _TELLING) else f"no usable answer ({type(error).__name__})"
 
 
 def server_time(answer: Any) -> datetime | None:
