@@ -11,7 +11,7 @@ from lifecycle.errors import UsageError
 from lifecycle.output import OutputLost, show
 from mcp_faas.lifecycle.sinks import Sink, SinkError
 from mcp_faas.stores import Access
-from mcp_faas.stores.private_file import OWNER_ONLY, replace_private
+from mcp_faas.stores.private_file import OWNER_ONLY, replace_private, trouble
 
 VARIABLE = "MCP_TOKEN"  # what the client configurations refer to
 FORMS = "file:PATH, env:PATH, aws://REGION/SECRET, oss://REGION/BUCKET/KEY, github-output, stdout"
@@ -169,4 +169,4 @@ def _write_private(path: Path, text: str, timeout: float) -> None:
     try:
         replace_private(path, text, timeout)
     except OSError as error:
-        raise SinkError(f"cannot be written: {error.strerror or error}") from None
+        raise SinkError(f"cannot be written: {trouble(error)}") from None

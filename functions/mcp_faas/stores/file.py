@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from mcp_faas.stores import Access, Snapshot, StoreConflict, StoreError, StoreUnavailable
-from mcp_faas.stores.private_file import locked, replace_private
+from mcp_faas.stores.private_file import locked, replace_private, trouble
 from mcp_faas.tokens import TokenDocument
 
 
@@ -31,8 +31,10 @@ class FileStore:
                 if read_text(str(self._path)) != snapshot.text:
                     raise StoreConflict(f"{self._path} was changed by somebody else")
                 replace_private(self._path, document.dump(indent=2) + "\n", self._timeout)
+        except TimeoutError as error:  # of the lock, or of the whole call, which may end after the file was replaced
+            raise StoreUnavailable(f"{self._path} cannot be written: {error}") from None
         except OSError as error:
-            raise StoreUnavailable(f"{self._path} cannot be written: {error.strerror or error}") from None
+            raise StoreError(f"{self._path} cannot be written: {trouble(error)}") from None
 
     def create(self) -> None:
         """Start an empty document where there is none; an existing one is left alone."""
@@ -42,7 +44,7 @@ class FileStore:
                 if not self._path.exists():
                     replace_private(self._path, TokenDocument().dump(indent=2) + "\n", self._timeout)
         except OSError as error:
-            raise StoreError(f"{self._path} cannot be made: {error.strerror or error}") from None
+            raise StoreError(f"{self._path} cannot be made: {trouble(error)}") from None
 
 
 def read_text(path: str) -> str:
@@ -55,6 +57,8 @@ def read_text(path: str) -> str:
             raise StoreError(
                 f"{file} does not exist; a token document is begun with: tokens.py mint file:PATH"
             ) from None
-        except OSError as error:
+        except TimeoutError as error:
             raise StoreUnavailable(f"{file} cannot be read: {error.strerror or error}") from None
+        except OSError as error:
+            raise StoreError(f"{file} cannot be read: {error.strerror or error}") from None
     raise StoreError(f"{file} is not UTF-8 text")

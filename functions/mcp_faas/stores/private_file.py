@@ -7,6 +7,7 @@ so that what a killed run left behind is overwritten by the next one instead of 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import time
@@ -15,6 +16,24 @@ from pathlib import Path
 
 OWNER_ONLY = 0o600
 LOCK_POLL_SECONDS = 0.05
+
+_NO_ROOM = "make room on that disk"
+_NOT_OURS = "this user must be able to write to its folder, because the file is replaced as a whole"
+_ADVICE = {
+    errno.ENOSPC: _NO_ROOM,
+    errno.EDQUOT: _NO_ROOM,
+    errno.EFBIG: "raise this process's limit for files (ulimit -f)",
+    errno.EACCES: _NOT_OURS,
+    errno.EPERM: _NOT_OURS,
+    errno.EROFS: "name a place that can be written",
+}
+
+
+def trouble(error: OSError) -> str:
+    """Why a file could not be replaced, in the system's words, and what a person can do about it."""
+    said = error.strerror or str(error)
+    advice = _ADVICE.get(error.errno) if error.errno else None
+    return f"{said}: {advice}" if advice else said
 
 
 @contextlib.contextmanager
@@ -39,19 +58,29 @@ def replace_private(path: Path, text: str, timeout: float) -> None:
     """Put this text in the file's place, at once and for its owner alone; a link is followed, not replaced."""
     target = Path(os.path.realpath(path))
     beside = target.with_name(f".{target.name}.tmp")
-    with locked(beside, timeout) as handle:
-        try:
+    try:
+        with locked(beside, timeout) as handle:
             os.ftruncate(handle, 0)
             content = text.encode()
             while content:
                 content = content[os.write(handle, content) :]
             os.fsync(handle)
             beside.replace(target)
-        except BaseException:
-            with contextlib.suppress(FileNotFoundError):
-                beside.unlink()
-            raise
+    except BaseException:  # a signal may come between any two of these
+        _discard(beside)
+        raise
     _sync_folder(target.parent)
+
+
+def _discard(path: Path) -> None:
+    """Leave no unfinished file behind, unless somebody else is writing it by now."""
+    with contextlib.suppress(OSError):  # it is not there, or cannot be removed: what went wrong before is raised
+        handle = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
+        try:
+            if _try_lock(handle) and _still_there(path, handle):
+                path.unlink()
+        finally:
+            os.close(handle)
 
 
 def _try_lock(handle: int) -> bool:

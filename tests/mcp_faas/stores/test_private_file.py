@@ -1,0 +1,49 @@
+"""Files that are replaced as a whole: what is said when it fails, and whose unfinished file is whose."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from pathlib import Path
+
+import pytest
+
+from mcp_faas.stores.private_file import locked, replace_private, trouble
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [
+        (errno.ENOSPC, "No space left on device: make room on that disk"),
+        (errno.EDQUOT, "Disk quota exceeded: make room on that disk"),
+        (errno.EROFS, "Read-only file system: name a place that can be written"),
+        (errno.EACCES, "Permission denied: this user must be able to write to its folder"),
+        (errno.EIO, "Input/output error"),
+    ],
+)
+def test_what_the_system_says_comes_with_what_to_do(number: int, advice: str) -> None:
+    assert trouble(OSError(number, os.strerror(number))).startswith(advice)
+    assert trouble(TimeoutError("stays locked")) == "stays locked"
+
+
+def test_another_writers_unfinished_file_is_left_alone(tmp_path: Path) -> None:
+    target, unfinished = tmp_path / "token", tmp_path / ".token.tmp"
+    with locked(unfinished, 1.0) as handle:
+        os.write(handle, b"half")
+        with pytest.raises(TimeoutError, match="stays locked"):
+            replace_private(target, "whole", 0.1)
+        assert unfinished.read_bytes() == b"half"
+    replace_private(target, "whole", 0.1)
+    assert (target.read_text(), unfinished.exists()) == ("whole", False)
+
+
+def test_a_signal_before_the_first_byte_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(handle: int, operation: int) -> None:
+        monkeypatch.undo()  # a signal comes once
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fcntl, "flock", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        replace_private(tmp_path / "token", "whole", 0.1)
+    assert list(tmp_path.iterdir()) == []
