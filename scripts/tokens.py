@@ -70,6 +70,7 @@ def _run(chosen: Namespace, argv: Sequence[str] | None) -> int:
     from lifecycle.errors import UsageError
     from lifecycle.output import OutputLost, show
     from mcp_faas.lifecycle.rotator import RunFailed, RunRefused
+    from mcp_faas.logs import defect
     from mcp_faas.stores import AddressError, StoreError
     from mcp_faas.tokens import DocumentError
 
@@ -97,13 +98,7 @@ def _run(chosen: Namespace, argv: Sequence[str] | None) -> int:
         _run_again_in_environment()
         return _end(chosen, FAILED, "failed", f"{error.name} is not installed; run `make setup`, then this again")
     except Exception as error:  # noqa: BLE001 - a defect; its text may quote a token, its type and place do not
-        place = error.__traceback__
-        while place and place.tb_next:
-            place = place.tb_next
-        where = f"{Path(place.tb_frame.f_code.co_filename).name}:{place.tb_lineno}" if place else "nowhere"
-        return _end(
-            chosen, FAILED, "failed", f"unexpected {type(error).__name__} at {where}; run the same command again"
-        )
+        return _end(chosen, FAILED, "failed", f"unexpected {defect(error)}; run the same command again")
 
 
 def _end(chosen: Namespace, code: int, word: str, why: object) -> int:

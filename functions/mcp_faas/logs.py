@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
+from pathlib import Path
 
 # Libraries that print headers, bodies or signatures when asked for details. The level asked for is never theirs.
 _TALKATIVE = (
@@ -44,6 +45,15 @@ _SECRETS = re.compile(
 def redact(text: str) -> str:
     """The text without what looks like a credential."""
     return _SECRETS.sub(lambda found: f"{found['scheme'] or found['name'] or ''}[redacted]", text)
+
+
+def defect(error: BaseException) -> str:
+    """An exception that nobody expected, by its type and place: its text may quote a token of any shape."""
+    place = error.__traceback__
+    while place and place.tb_next:
+        place = place.tb_next
+    where = f"{Path(place.tb_frame.f_code.co_filename).name}:{place.tb_lineno}" if place else "nowhere"
+    return f"{type(error).__name__} at {where}"
 
 
 class RedactingFormatter(logging.Formatter):

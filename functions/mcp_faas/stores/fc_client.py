@@ -58,7 +58,7 @@ class FcClient:
             except TeaException as error:  # a lost connection, or an answer that is no JSON
                 cause = type(getattr(error, "inner_exception", None) or error).__name__
                 raise StoreUnavailable(f"{operation} of {what}: no usable answer ({cause})") from None
-            except (AttributeError, KeyError, TypeError, ValueError) as error:  # JSON of another shape
+            except Exception as error:  # noqa: BLE001 - JSON of another shape, or a defect; its text may quote a token
                 kind = type(error).__name__
                 raise StoreUnavailable(f"{operation} of {what}: the answer is not understood ({kind})") from None
 

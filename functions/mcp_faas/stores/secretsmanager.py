@@ -106,7 +106,7 @@ class SecretText:
             raise self._translate(operation, error) from None
         except BotoCoreError as error:
             raise StoreUnavailable(f"{operation} on {self.name}: {_why(error)}") from None
-        except (AttributeError, KeyError, TypeError, ValueError) as error:  # JSON of another shape
+        except Exception as error:  # noqa: BLE001 - JSON of another shape, or a defect; its text may quote the secret
             kind = type(error).__name__
             raise StoreUnavailable(f"{operation} on {self.name}: the answer is not understood ({kind})") from None
 
