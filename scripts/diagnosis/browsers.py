@@ -30,7 +30,7 @@ def preflight(endpoint: Endpoint, origin: str) -> Reply:
 def examine(endpoint: Endpoint) -> Iterator[Check]:
     foreign = endpoint.post(headers=[("Origin", FOREIGN)], note=f"from {FOREIGN}, no token")
     null = endpoint.post(headers=[("Origin", "null")], note="from the origin null, no token")
-    yield _foreign_origin(foreign, null)
+    yield _foreign_origin(endpoint, foreign, null)
     yield _foreign_reader(endpoint, [foreign, null, preflight(endpoint, FOREIGN)])
     if not endpoint.origin:
         for id_ in ("preflight", "exposed", "metadata"):
@@ -41,12 +41,12 @@ def examine(endpoint: Endpoint) -> Iterator[Check]:
     yield _metadata(endpoint)
 
 
-def _foreign_origin(foreign: Reply, null: Reply) -> Check:
+def _foreign_origin(endpoint: Endpoint, foreign: Reply, null: Reply) -> Check:
     advice = "look at Origin before everything else and answer 403 to those that are not on your list"
     opened = next((reply for reply in (foreign, null) if past_the_door(reply)), None)
     if opened is not None:
         return broken("origin.foreign", opened, advice)
-    if foreign.status == 403:
+    if foreign.status == 403 and endpoint.stranger.status != 403:
         return ok("origin.foreign", foreign)
     return could_not_tell(
         "origin.foreign", "the missing token was refused first; with a token on stdin holder.origin knows", foreign

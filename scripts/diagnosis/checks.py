@@ -1,11 +1,13 @@
-"""What was found out about one rule, in the shape that the report shows. Pure; no secret enters, see `redact`."""
+"""What was found out about one rule, in the shape that the report shows. Pure; no secret enters, see `Redactor`."""
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
+from urllib.parse import quote
 
 from diagnosis.rules import RULES, Level
 from diagnosis.wire import Reply
@@ -70,24 +72,37 @@ def judge(id_: str, holds: bool, reply: Reply | None, advice: str, got: str = ""
     return ok(id_, reply, got) if holds else broken(id_, reply, advice, got)
 
 
-def redact(check: Check, secrets: Iterable[str]) -> Check:
-    """The same without any piece of a secret, and without a character that would drive a terminal."""
-    pieces = {
-        secret[at : at + PIECE].lower() for secret in secrets for at in range(max(1, len(secret) - PIECE + 1)) if secret
-    }
-    sent, got, advice = (_clean(text, pieces) for text in (check.sent, check.got, check.advice))
-    return replace(check, sent=sent, got=got, advice=advice)
+class Redactor:
+    """Takes out of a check every piece of a secret, and every character that would drive a terminal."""
+
+    def __init__(self) -> None:
+        self._secrets: set[str] = set()
+        self._pieces: set[str] = set()
+
+    def learn(self, secrets: Iterable[str]) -> None:
+        for secret in {*secrets} - self._secrets:
+            self._secrets.add(secret)
+            self._pieces |= _pieces(secret)
+
+    def clean(self, check: Check) -> Check:
+        sent, got, advice = map(self._clean, (check.sent, check.got, check.advice))
+        return replace(check, sent=sent, got=got, advice=advice)
+
+    def _clean(self, text: str) -> str:
+        hidden: set[int] = set()
+        for at in range(len(text) - PIECE + 1):
+            if text[at : at + PIECE].casefold() in self._pieces:
+                hidden.update(range(at, at + PIECE))
+        shown = "".join("\0" if place in hidden else character for place, character in enumerate(text))
+        shown = re.sub("\0+", "[token]", shown)
+        shown = "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in shown)
+        for short in (secret for secret in self._secrets if 0 < len(secret) < PIECE):
+            shown = shown.replace(short, "[token]")
+        return shown if len(shown) <= LONGEST else shown[: LONGEST - 1] + "…"
 
 
-def _clean(text: str, pieces: set[str]) -> str:
-    lower = text.lower()
-    hidden: set[int] = set()
-    for piece in pieces:
-        at = lower.find(piece)
-        while at >= 0:
-            hidden.update(range(at, at + len(piece)))
-            at = lower.find(piece, at + 1)
-    shown = "".join("\0" if place in hidden else character for place, character in enumerate(text))
-    shown = re.sub("\0+", "[token]", shown)
-    shown = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in shown)
-    return shown if len(shown) <= LONGEST else shown[: LONGEST - 1] + "…"
+def _pieces(secret: str) -> set[str]:
+    """Every run of `PIECE` characters, also as URLs and as base64 write it."""
+    forms = [secret, quote(secret, safe="")]
+    forms += [base64.b64encode(b"\0" * shift + secret.encode()).decode()[4:-4] for shift in range(3)]
+    return {form[at : at + PIECE].casefold() for form in forms for at in range(len(form) - PIECE + 1)}

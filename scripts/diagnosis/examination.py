@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from diagnosis import browsers, challenges, holder, hostile, issuers, metadata, strangers, surroundings
-from diagnosis.checks import Check, could_not_tell, redact
+from diagnosis.checks import Check, Redactor, could_not_tell
 from diagnosis.endpoint import Endpoint
 from diagnosis.rules import RULES
 
@@ -23,9 +23,11 @@ def examine(endpoint: Endpoint, *, forbidden_tool: str = "", progress: Progress 
         first = endpoint.post(note="initialize, no token")  # a cold start may have taken the time
     if first.status is None:
         raise NoAnswer(first.why)
+    redactor = Redactor()
     for check in _checks(endpoint, forbidden_tool):
         progress(check.id)
-        yield redact(check, [endpoint.token, *endpoint.canaries])
+        redactor.learn([endpoint.token, *endpoint.canaries])
+        yield redactor.clean(check)
 
 
 def _checks(endpoint: Endpoint, forbidden_tool: str) -> Iterator[Check]:

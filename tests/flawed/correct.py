@@ -219,7 +219,7 @@ class Correct:
         version = params.get("_meta", {}).get("io.modelcontextprotocol/protocolVersion")
         if version is None:
             return True
-        return (
+        return bool(
             request.header("mcp-protocol-version") == version
             and request.header("mcp-method") == message["method"]
             and request.header("mcp-name") == params.get("name", "")
