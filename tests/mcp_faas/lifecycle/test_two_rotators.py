@@ -6,13 +6,13 @@ Time stands still but for what the choices let pass, so an order that was found 
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
-from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -30,7 +30,7 @@ OVERLAP_SECONDS = 3600.0
 POLICY = Policy(max_age=timedelta(days=30), overlap=timedelta(seconds=OVERLAP_SECONDS))
 FOREIGN = Token("printer", True, "foreign-" + "v" * 40)
 STEPS_MOST = 2000
-SAMPLE = 1 if os.environ.get("MCP_FAULT_MATRIX") == "full" else 7
+SAMPLE = 1 if os.environ.get("MCP_FAULT_MATRIX") == "full" else 13
 
 
 class Killed(BaseException):
@@ -232,24 +232,46 @@ def test_any_order_of_calls_converges_and_locks_nobody_out(data: st.DataObject) 
     world.rest()
 
 
-def test_every_order_of_the_first_calls(cases: Counter[str]) -> None:
-    """The orders of the first twelve moves of two rotations that begin at the same moment; then turn by turn."""
-    orders = [order for order in range(2**12) if 4 <= bin(order).count("1") <= 8]  # the others are one of them alone
-    for order in orders[::SAMPLE]:
+def orders() -> Iterator[tuple[int, ...]]:
+    """Who moves, for the first twelve moves and either with four at least; in full also for sixteen with eight each."""
+    every = (order for order in itertools.product((0, 1), repeat=12) if 4 <= sum(order) <= 8)
+    yield from itertools.islice(every, 0, None, SAMPLE)
+    if SAMPLE == 1:
+        for places in itertools.combinations(range(16), 8):
+            yield tuple(int(place in places) for place in range(16))
+
+
+def in_this_order(world: SharedWorld, order: tuple[int, ...]) -> None:
+    """Both begin at the same moment; after the last move of the order they take turns."""
+    moves, turns = iter(order), itertools.cycle((0, 1))
+
+    def choose(awake: list[Host]) -> Host:
+        wanted = world.hosts[next(moves, next(turns))]
+        return wanted if wanted in awake else awake[0]
+
+    world.together(choose, lambda: 0.01)
+    assert len({host.held for host in world.hosts}) == 1
+
+
+def test_every_order_of_the_first_calls_of_two_that_replace(cases: Counter[str]) -> None:
+    for order in orders():
         world = SharedWorld()
-        moves = iter([order >> place & 1 for place in range(12)])
-        turns = iter(range(STEPS_MOST))
-
-        def choose(awake: list[Host], moves: Any = moves, turns: Any = turns, hosts: Any = world.hosts) -> Host:
-            move = next(moves, None)
-            wanted: Host = hosts[move] if move is not None else hosts[next(turns) % 2]
-            return wanted if wanted in awake else awake[0]
-
-        world.together(choose, lambda: 0.01)
-        assert len({host.held for host in world.hosts}) == 1
+        in_this_order(world, order)
         known = [token for token in world.document().tokens if is_ours(token)]
         assert {token.data for token in known} == {world.old.data, world.hosts[0].held}
-        cases["orders of two rotators"] += 1
+        cases["orders of two that replace"] += 1
+
+
+def test_every_order_of_the_first_calls_of_two_that_retire(cases: Counter[str]) -> None:
+    for order in orders():
+        world = SharedWorld()
+        for host in world.hosts:
+            world.alone(host)
+        world.time += OVERLAP_SECONDS + 5
+        in_this_order(world, order)
+        known = [token for token in world.document().tokens if is_ours(token)]
+        assert [token.data for token in known] == [world.hosts[0].held]
+        cases["orders of two that retire"] += 1
 
 
 class TwoRotators(RuleBasedStateMachine):
