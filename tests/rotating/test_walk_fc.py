@@ -19,7 +19,7 @@ import pytest
 
 from mcp_faas.lifecycle.probe import Probe
 from support.following_client import FollowingClient
-from support.walking import LIFE_ON_FC, ROOT, Walk
+from support.walking import LIFE_ON_FC, ROOT, LatecomerClient, Walk
 
 START_SECONDS = 90.0
 OVERLAP_SECONDS = 3
@@ -69,7 +69,8 @@ def test_a_client_that_follows_is_never_refused(tmp_path: Path) -> None:
         walk = Walk(
             ADDRESS, place.url, place.token_file, overlap=f"{OVERLAP_SECONDS}s", age="6s", FC_ENDPOINT=place.api_url
         )
-        with FollowingClient(place.url, place.token_file) as client:
+        latecomer = LatecomerClient(place.url, place.token_file, OVERLAP_SECONDS)
+        with FollowingClient(place.url, place.token_file) as client, latecomer:
             assert client.await_served(3)
             walk.until(lambda walk: walk.deleted >= 2, seconds=150)
             last = place.token_file.read_text().strip()
@@ -77,6 +78,10 @@ def test_a_client_that_follows_is_never_refused(tmp_path: Path) -> None:
         assert client.failures == []
         # refused with a token that was replaced on the way: only a request that took longer than an overlap
         assert [each for each in client.late if each.ended - each.began < OVERLAP_SECONDS] == []
+        assert latecomer.asked
+        assert latecomer.refused == []
+        assert len(walk.overlaps) >= 2
+        assert min(walk.overlaps) >= OVERLAP_SECONDS
         assert client.generations >= 3
         lives = [*walk.lives.values()]
         assert lives[0] == [action for action in LIFE_ON_FC if action != "add"], "that of `make run` was there before"

@@ -16,7 +16,7 @@ from edges.serving import running
 from mcp_faas.lifecycle.probe import Probe
 from mcp_faas.tokens import mint, parse
 from support.following_client import FollowingClient
-from support.walking import LIFE, ROOT, Walk
+from support.walking import LIFE, ROOT, LatecomerClient, Walk
 
 OVERLAP_SECONDS = 3
 KNOCK_SECONDS = 1.0
@@ -58,7 +58,8 @@ def test_a_client_that_follows_is_never_refused(tmp_path: Path) -> None:
     )
     with running(edge), strangers(edge.url):
         walk = Walk(f"file:{document}", edge.url, token_file, overlap=f"{OVERLAP_SECONDS}s", age="6s")
-        with FollowingClient(edge.url, token_file) as client:
+        latecomer = LatecomerClient(edge.url, token_file, OVERLAP_SECONDS)
+        with FollowingClient(edge.url, token_file) as client, latecomer:
             assert client.await_served(3)
             walk.until(lambda walk: walk.deleted >= 2, seconds=150)
             assert client.await_served(3)
@@ -67,6 +68,10 @@ def test_a_client_that_follows_is_never_refused(tmp_path: Path) -> None:
     assert client.failures == []
     # refused with a token that was replaced on the way: only a request that took longer than an overlap
     assert [each for each in client.late if each.ended - each.began < OVERLAP_SECONDS] == []
+    assert latecomer.asked
+    assert latecomer.refused == []
+    assert len(walk.overlaps) >= 2
+    assert min(walk.overlaps) >= OVERLAP_SECONDS
     assert client.generations >= 3
     lives = [*walk.lives.values()]
     assert lives[0] == [action for action in LIFE if action != "add"], "the first was there before"

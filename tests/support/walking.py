@@ -1,17 +1,23 @@
-"""Types `tokens.py rotate` as a schedule does, in a process of its own each time, and keeps what it said."""
+"""Rotations as they happen: the command that a schedule types, each time in a process of its own, and a late client."""
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from mcp_faas.lifecycle.probe import Probe
+from mcp_faas.tokens import marks
+
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = re.compile(r"mcpt-[0-9A-Za-z]{8}")
+NAME = re.compile(r"\bmcp-[0-9TZ]+-[0-9a-f]{8}(?:-[dhrx][0-9TZ]+)*")
 DONE = re.compile(r"^done: (?P<what>.*?)\bmcp-[0-9]{8}T[0-9]{6}Z-(?P<fingerprint>[0-9a-f]{8})", re.MULTILINE)
 WORDS = {"prove that the door accepts": "accepted", "prove that the door refuses": "refused", "note in the": "mark"}
 
@@ -63,8 +69,51 @@ class Walk:
         return found
 
     @property
+    def overlaps(self) -> list[float]:
+        """By the names that it printed: how many seconds a token lived on after the next one was delivered."""
+        latest = {said.created: said for said in map(marks, NAME.findall(self.said)) if said}
+        lives = [latest[created] for created in sorted(latest)]
+        return [
+            (old.disabled - new.delivered).total_seconds()
+            for old, new in itertools.pairwise(lives)
+            if old.disabled and new.delivered
+        ]
+
+    @property
     def deleted(self) -> int:
         return sum("delete" in life for life in self.lives.values())
+
+
+class LatecomerClient:
+    """A client that takes the token again only just before an overlap has passed. It relies on the whole of it."""
+
+    def __init__(self, url: str, token_file: Path, overlap_seconds: float) -> None:
+        self._probe = Probe(url, 30)
+        self._token_file = token_file
+        self._overlap = overlap_seconds
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.asked = 0
+        self.refused: list[str] = []  # what it heard with a token that had to be good
+
+    def __enter__(self) -> LatecomerClient:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stop.set()
+        self._thread.join(60)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            taken = time.monotonic()
+            token = self._token_file.read_text().strip()
+            while time.monotonic() - taken < self._overlap - 0.3 and not self._stop.wait(0.1):
+                answer = self._probe.ask(token)
+                if time.monotonic() - taken < self._overlap:  # later it would have to take the token again
+                    self.asked += 1
+                    if answer.verdict != "accepted":
+                        self.refused.append(f"{answer} after {time.monotonic() - taken:.1f} s")
 
 
 def _word(what: str) -> str:
