@@ -246,6 +246,7 @@ def struck(place: Place, at: int, number: int) -> Any:
     return subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=130)
 
 
+@pytest.mark.timeout(900)  # in full
 @pytest.mark.parametrize("delivered", [False, True], ids=["to add", "to disable"])
 def test_ended_at_any_touch_of_a_file_the_next_run_goes_on(
     tmp_path: Path, delivered: bool, cases: Counter[str]

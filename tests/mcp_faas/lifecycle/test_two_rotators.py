@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
@@ -253,6 +254,7 @@ def in_this_order(world: SharedWorld, order: tuple[int, ...]) -> None:
     assert len({host.held for host in world.hosts}) == 1
 
 
+@pytest.mark.timeout(1800)  # in full
 def test_every_order_of_the_first_calls_of_two_that_replace(cases: Counter[str]) -> None:
     for order in orders():
         world = SharedWorld()
@@ -262,6 +264,7 @@ def test_every_order_of_the_first_calls_of_two_that_replace(cases: Counter[str])
         cases["orders of two that replace"] += 1
 
 
+@pytest.mark.timeout(1800)  # in full
 def test_every_order_of_the_first_calls_of_two_that_retire(cases: Counter[str]) -> None:
     for order in orders():
         world = SharedWorld()
