@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _end(USAGE, f"usage: --ca-file {chosen.ca_file} holds no certificates that can be read")
     except Stopped:
         return _end(NO_ANSWER, "stopped")
-    endpoint = Endpoint(url, wire, token, chosen.origin)
+    endpoint = Endpoint(url, wire, token, chosen.origin or "")
     checks: list[Check] = []
     late = False
     try:

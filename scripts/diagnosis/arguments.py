@@ -51,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
     main.add_argument("url", metavar="URL", help="the endpoint as users paste it, like https://HOST/mcp")
     main.add_argument("--json", action="store_true", help="for machines, on stdout")
     main.add_argument("--token-stdin", action="store_true", help="insist on a token on stdin, and wait for it")
-    main.add_argument("--origin", type=origin, default="", help="a browser origin that the endpoint should let in")
+    main.add_argument("--origin", type=origin, help="a browser origin that the endpoint should let in")
     main.add_argument(
         "--forbidden-tool", default="", metavar="NAME", help="call this tool, for which the token lacks a scope"
     )
