@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from mcp_faas.generations import Generations
 from mcp_faas.planning.vocabulary import PlanRefused, full
 from mcp_faas.tokens import MAX_TOKENS, DocumentError, TokenDocument, check_writable, is_ours, marks
+
+_KNOWN = ("tokenName", "enable", "tokenData")
 
 
 def check_step(before: TokenDocument, after: TokenDocument) -> None:
@@ -12,6 +17,12 @@ def check_step(before: TokenDocument, after: TokenDocument) -> None:
     ours_before = {token.data for token in before.tokens if is_ours(token)}
     if [t for t in before.tokens if t.data not in ours_before] != [t for t in after.tokens if not is_ours(t)]:
         raise PlanRefused("a token that this tool did not make would change")
+    if _beside(before.rest, "tokens") != _beside(after.rest, "tokens"):
+        raise PlanRefused("a setting beside the tokens would change")
+    for token in before.tokens:
+        then = after.holding(token.data)
+        if then and _beside(token.entry, *_KNOWN) != _beside(then.entry, *_KNOWN):
+            raise PlanRefused(f"a setting of {token.name} would change")
     if before.live() and not after.live():
         raise PlanRefused("no enabled token would be left")
     if len(after.tokens) > MAX_TOKENS:
@@ -48,3 +59,8 @@ def continues(before: TokenDocument, after: TokenDocument) -> bool:
     return len(added) <= 1 and all(
         entry.marks.delivered is None and (newest is None or entry.marks.created > newest) for entry in added
     )
+
+
+def _beside(read: Mapping[str, Any], *known: str) -> dict[str, Any]:
+    """What was read and is not understood."""
+    return {key: value for key, value in read.items() if key not in known}
