@@ -28,11 +28,11 @@ fuzz: setup ## fuzz what strangers can send, two minutes a target (Linux on x86_
 check: setup ## lint the code, the types and both templates
 	@$(PY) scripts/check.py
 
-package: ## build the artifacts into .build/: PYTHON=3.13 ARCH=x86_64 for Lambda, ONLY=fc/mcp_server for one
-	@$(PYTHON3) scripts/setup.py run && $(PY) scripts/package.py $(if $(PYTHON),--python $(PYTHON)) $(if $(ARCH),--arch $(ARCH)) $(if $(ONLY),--only $(ONLY))
+package: ## build the artifacts into .build/: PYTHON=3.13 ARCH=x86_64 for Lambda, ONLY=fc/mcp_server for one, OTEL=on for traces
+	@$(PYTHON3) scripts/setup.py run && $(PY) scripts/package.py $(if $(PYTHON),--python $(PYTHON)) $(if $(ARCH),--arch $(ARCH)) $(if $(filter on,$(OTEL)),--with otel) $(if $(ONLY),--only $(ONLY))
 
 lock: setup ## write the lock files anew (LOCK=--upgrade for newer versions)
 	@$(PY) scripts/lock.py $(LOCK)
 
 build-%: # what `sam build` calls for each function; it shows what goes to stdout
-	@$(PYTHON3) scripts/setup.py run 2>&1 && $(PY) scripts/package.py --sam $* --into "$(ARTIFACTS_DIR)" $(if $(PYTHON),--python $(PYTHON)) $(if $(ARCH),--arch $(ARCH))
+	@$(PYTHON3) scripts/setup.py run 2>&1 && $(PY) scripts/package.py --sam $* --into "$(ARTIFACTS_DIR)" $(if $(PYTHON),--python $(PYTHON)) $(if $(ARCH),--arch $(ARCH)) $(if $(filter on,$(OTEL)),--with otel)

@@ -11,7 +11,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -22,6 +22,7 @@ from artifacts.deployables import (
     ARTIFACTS,
     DEFAULT_ARCHITECTURE,
     DEFAULT_PYTHON,
+    EXTRAS,
     PYTHONS,
     Artifact,
     Target,
@@ -46,13 +47,16 @@ def say_through_sam(sentence: str) -> None:
     print(f"package: {sentence}", flush=True)
 
 
-def fill(artifact: Artifact, target: Target, folder: Path, say: Callable[[str], None] = say) -> bool:
+def fill(
+    artifact: Artifact, target: Target, folder: Path, extras: Collection[str], say: Callable[[str], None] = say
+) -> bool:
     """Put the whole artifact into an empty folder; returns whether it has bytecode."""
     collected = sources.collect(artifact, FUNCTIONS)
     lock = FUNCTIONS / artifact.deployable / artifact.requirements if artifact.requirements else None
     if lock:
         say(f"{artifact.name}: installing the packages of {lock.relative_to(ROOT)} for {target}")
-        wheels.install(lock, target, folder, without=artifact.sdists)
+        more = [lock.with_name(f"requirements-{name}.txt") for name in artifact.extras if name in extras]
+        wheels.install(lock, target, folder, without=artifact.sdists, extras=more)
         if artifact.sdists:
             say(f"{artifact.name}: building {', '.join(artifact.sdists)}, which has no wheel")
             sdists.install(lock, target, artifact.sdists, folder)
@@ -77,7 +81,7 @@ def warn_of_missing_bytecode(artifact: Artifact, target: Target, say: Callable[[
     say(f"WARNING:     .venv/bin/python -m uv python install {target.python}")
 
 
-def build_all(artifacts: list[Artifact], python: str, architecture: str) -> None:
+def build_all(artifacts: list[Artifact], python: str, architecture: str, extras: Collection[str]) -> None:
     """Each artifact appears whole, or the one that was there before stays."""
     built: dict[str, manifest.Entry] = {}
     with only_one_build():
@@ -88,7 +92,7 @@ def build_all(artifacts: list[Artifact], python: str, architecture: str) -> None
             with half_built(BUILD) as scratch:
                 folder = scratch / artifact.deployable
                 folder.mkdir()
-                has_bytecode = fill(artifact, target, folder)
+                has_bytecode = fill(artifact, target, folder, extras)
                 say(f"{artifact.name}: zipping")
                 zipped = publish(folder, BUILD / artifact.name)
                 built[artifact.name] = manifest.describe(target, BUILD / artifact.name, zipped, has_bytecode)
@@ -108,7 +112,7 @@ def build_application() -> None:
     say(".build/serverless-devs      for s init, .zip beside it")
 
 
-def build_for_sam(logical_id: str, into: Path, python: str, architecture: str) -> None:
+def build_for_sam(logical_id: str, into: Path, python: str, architecture: str, extras: Collection[str]) -> None:
     """What `sam build` asks for through the Makefile: one function's folder, filled."""
     artifact = for_sam(logical_id)
     if not sources.is_there(artifact, FUNCTIONS):
@@ -117,7 +121,7 @@ def build_for_sam(logical_id: str, into: Path, python: str, architecture: str) -
     if any(into.iterdir()):
         raise BuildError(f"{into} is not empty; --into wants an empty folder")
     with half_built(into) as scratch:
-        fill(artifact, target_of(artifact, python, architecture), scratch, say=say_through_sam)
+        fill(artifact, target_of(artifact, python, architecture), scratch, extras, say=say_through_sam)
         for path in list(scratch.iterdir()):
             path.rename(into / path.name)
 
@@ -175,6 +179,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--python", choices=PYTHONS, default=DEFAULT_PYTHON, help="of Lambda, default %(default)s")
     parser.add_argument("--arch", choices=ARCHITECTURES, default=DEFAULT_ARCHITECTURE, help="default %(default)s")
     parser.add_argument("--only", nargs="+", metavar="NAME", default=[], help="e.g. aws, mcp_server, fc/token_guard")
+    parser.add_argument("--with", nargs="+", choices=EXTRAS, default=[], dest="extras", help="packages of more")
     parser.add_argument("--sam", metavar="LOGICAL_ID", help="build the one function that template.yaml calls this")
     parser.add_argument("--into", metavar="DIR", type=Path, help="with --sam: the empty folder to fill")
     options = parser.parse_args()
@@ -191,9 +196,9 @@ def main() -> int:
     options = arguments()
     try:
         if options.sam:
-            build_for_sam(options.sam, options.into.resolve(), options.python, options.arch)
+            build_for_sam(options.sam, options.into.resolve(), options.python, options.arch, options.extras)
         else:
-            build_all(options.artifacts, options.python, options.arch)
+            build_all(options.artifacts, options.python, options.arch, options.extras)
             if not options.only and (ROOT / "publish").is_dir():
                 build_application()
     except (BuildError, OSError) as error:

@@ -20,7 +20,7 @@ RINGS = [
     ["cors", "operations"],
     ["asgi"],
     ["doors", "lifecycle"],
-    ["jwks", "documents", "audit"],
+    ["jwks", "documents", "audit", "tracing"],
     ["logs"],
     ["stores"],
     ["settings"],

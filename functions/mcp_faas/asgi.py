@@ -5,7 +5,7 @@ Knows no door, no setting and no MCP.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -66,6 +66,17 @@ def recording(send: Send, answer: Answer) -> Send:
         await send(message)
 
     return recorded
+
+
+def holding(send: Send, before_end: Callable[[], Awaitable[None]]) -> Send:
+    """A `send` that lets the end of the answer go out only after `before_end`."""
+
+    async def held(message: Message) -> None:
+        if message["type"] == "http.response.body" and not message.get("more_body", False):
+            await before_end()
+        await send(message)
+
+    return held
 
 
 async def respond(send: Send, status: int, headers: Iterable[Header], body: bytes) -> None:

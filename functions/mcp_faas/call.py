@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from mcp_faas.auth.principal import Principal
 
 SCOPE_KEY = "mcp_faas.call"  # where it lies in the ASGI scope
+DEADLINE_KEY = "mcp_faas.deadline"  # where an event function's lies: when the call is cut off, by the loop's clock
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import anyio
 from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
@@ -19,13 +20,13 @@ from mcp.server.auth.provider import AccessToken
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mcp_faas import audit, cors
-from mcp_faas.asgi import JSON, Answer, Header, read_body, recording, replay, respond
+from mcp_faas.asgi import JSON, Answer, Header, holding, read_body, recording, replay, respond
 from mcp_faas.auth.challenge import Refusal, refuse
 from mcp_faas.auth.errors import AuthError, OriginRefused, ScopeMissing
 from mcp_faas.auth.metadata import WELL_KNOWN, metadata, metadata_url
 from mcp_faas.auth.principal import Principal
 from mcp_faas.auth.scopes import Scopes, require, suffices
-from mcp_faas.call import SCOPE_KEY, Call
+from mcp_faas.call import DEADLINE_KEY, SCOPE_KEY, Call
 from mcp_faas.cors import Origin
 from mcp_faas.doors import Door
 from mcp_faas.operations import (
@@ -78,6 +79,7 @@ class Gate:
     streams: frozenset[str] = frozenset()
     leads: Callable[[Scope], bool] = field(default=lambda _: False)
     same_uri: Callable[[str, str], bool] = field(default=str.__eq__)
+    before_end: Callable[[float | None], Awaitable[None]] | None = None  # of the app's answers; given a deadline
     clock: Callable[[], float] = time.time
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -170,12 +172,15 @@ class Gate:
                 told = json.dumps({"message": f"Use {use}."}).encode()
                 await respond(request.send, 405, [JSON, (b"allow", use.encode())], told)
                 return
+        send = request.send
+        if self.before_end is not None:
+            send = holding(send, partial(self.before_end, scope.get(DEADLINE_KEY)))
         # A stream was let in by a token that may end before it: it ends with it, and clients open another.
         left = STREAM_MAX_SECONDS
         if principal.expires_at is not None:
             left = min(left, principal.expires_at - self.clock())
         with anyio.move_on_after(left if path in self.streams else None):
-            await AuthContextMiddleware(self.app)(scope, receive, request.send)
+            await AuthContextMiddleware(self.app)(scope, receive, send)
 
     async def _check_message(self, request: _Request, principal: Principal) -> bytes | None:
         """Read the message as the SDK will and demand the scopes of its operation; None when it was answered here."""

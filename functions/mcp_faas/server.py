@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import importlib
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -73,6 +74,7 @@ def build_app(settings: Settings, *, streaming: bool) -> Callable[[], tuple[Gate
     if settings.hides_forbidden:
         server.middleware.insert(0, hiding(scopes, _same_uri))
     door = open_door(settings, background=streaming)
+    before_end = _tracing(settings, server.name)
 
     def make() -> tuple[Gate, Starlette]:
         app = server.streamable_http_app(
@@ -90,7 +92,7 @@ def build_app(settings: Settings, *, streaming: bool) -> Callable[[], tuple[Gate
                 transport_security=_CHECKED_IN_FRONT,
             )
             app.router.routes.extend(sse.routes[:2])
-        return _gate(app, settings, door, scopes), app
+        return replace(_gate(app, settings, door, scopes), before_end=before_end), app
 
     return make
 
@@ -116,6 +118,24 @@ def _gate(app: Starlette, settings: Settings, door: Door, scopes: Scopes) -> Gat
         leads=lambda scope: any(route.matches(scope)[0] is not Match.NONE for route in custom),
         same_uri=_same_uri,
     )
+
+
+def _tracing(settings: Settings, name: str) -> Callable[[float | None], Awaitable[None]] | None:
+    """Start to send the SDK's spans where the settings ask for it; returns what waits until they have left.
+
+    A wrong setting of OpenTelemetry's costs the spans and not the function, as its specification says.
+    """
+    if settings.otlp_protocol is None:
+        return None
+    if settings.otlp_protocol != "http/protobuf":
+        logger.warning("no spans: OTEL_EXPORTER_OTLP_PROTOCOL is %s; set it to http/protobuf", settings.otlp_protocol)
+        return None
+    try:
+        from mcp_faas import tracing  # a tenth of a cold start: only for those who ask for it
+    except ModuleNotFoundError as error:
+        logger.warning("no spans: this artifact has no %s; build it with OTEL=on, or unset OTEL_*", error.name)
+        return None
+    return tracing.start(name).leave
 
 
 def _same_uri(declared: str, asked: str) -> bool:

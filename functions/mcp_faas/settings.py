@@ -68,6 +68,7 @@ class Settings:
     request_state_key: str | None = field(repr=False)
     server: str
     log_level: str
+    otlp_protocol: str | None  # None: nobody asked for OpenTelemetry's spans
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
@@ -93,6 +94,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         request_state_key=environ.get("MCP_REQUEST_STATE_KEY") or None,
         server=_server(environ),
         log_level=read_log_level(environ),
+        otlp_protocol=_otlp_protocol(environ),
     )
 
 
@@ -202,6 +204,17 @@ def _origins(environ: Mapping[str, str]) -> frozenset[str]:
                 "no path and no default port, like https://app.example.com."
             )
     return frozenset(origins)
+
+
+def _otlp_protocol(environ: Mapping[str, str]) -> str | None:
+    """How OpenTelemetry's spans are to leave; it reads everything else of OTEL_* itself."""
+    exporter = environ.get("OTEL_TRACES_EXPORTER", "")
+    asked = exporter == "otlp" or any(
+        environ.get(name) for name in ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+    )
+    off = environ.get("OTEL_SDK_DISABLED", "").lower() == "true" or exporter not in ("", "otlp")
+    protocols = (environ.get(name) for name in ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"))
+    return next(filter(None, protocols), "http/protobuf") if asked and not off else None
 
 
 def _server(environ: Mapping[str, str]) -> str:

@@ -43,6 +43,7 @@ class Artifact:
     deployable: str
     entries: tuple[str, ...]  # modules that the cloud, or MCP_SERVER, calls by name
     requirements: str | None = None  # lock file in the deployable's folder
+    extras: tuple[str, ...] = ()  # requirements-NAME.txt beside it, for those who ask for it
     sdists: tuple[str, ...] = ()  # packages of the lock that have no wheel; pure Python, or the build refuses
     executables: tuple[str, ...] = ()
     sam_ids: tuple[str, ...] = ()  # the functions of template.yaml that run this artifact
@@ -61,10 +62,12 @@ class Artifact:
         return {f"{entry}.py" for entry in self.entries} | set(self.executables)
 
 
+EXTRAS = ("otel",)  # what sends OpenTelemetry's spans: docs/tracing.md
+
 ARTIFACTS = (
-    Artifact("aws", "mcp_server", ("aws_lambda", "tools"), "requirements.txt", sam_ids=("McpServer",)),
+    Artifact("aws", "mcp_server", ("aws_lambda", "tools"), "requirements.txt", EXTRAS, sam_ids=("McpServer",)),
     Artifact("aws", "token_guard", ("aws_authorizer", "aws_rotation"), sam_ids=("AwsAuthorizer", "AwsRotation")),
-    Artifact("fc", "mcp_server", ("alibaba_fc", "tools"), "requirements.txt", executables=("bootstrap",)),
+    Artifact("fc", "mcp_server", ("alibaba_fc", "tools"), "requirements.txt", EXTRAS, executables=("bootstrap",)),
     Artifact("fc", "token_guard", ("fc_rotation",), "requirements-fc.txt", sdists=("alibabacloud-tea",)),
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from artifacts import installers
@@ -14,9 +14,13 @@ GLIBC = "manylinux2014"
 PIP_PLATFORMS = ("manylinux2014", "manylinux_2_17", "manylinux_2_12", "manylinux_2_5")  # pip takes each name literally
 
 
-def install(lock: Path, target: Target, into: Path, without: Collection[str] = ()) -> int:
-    """All of the lock but what is named; returns how many distributions are now in the folder, which held none."""
-    pins = [pin for pin in pins_for(target, lock) if pin.requirement.name not in without]
+def install(lock: Path, target: Target, into: Path, without: Collection[str] = (), extras: Iterable[Path] = ()) -> int:
+    """All of the lock but what is named; returns how many distributions are now in the folder, which held none.
+
+    `extras` are locks of more: `make lock` holds them to the versions of the first.
+    """
+    named = {pin.requirement.name: pin for more in (*extras, lock) for pin in pins_for(target, more)}
+    pins = [pin for name, pin in named.items() if name not in without]
     failure = (
         f"the packages of {lock} could not be installed for {target}. Each needs a wheel for that platform; where one "
         "has none, choose another version in the .in file beside the lock and run: make lock. A package that no "

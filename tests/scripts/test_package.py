@@ -28,6 +28,7 @@ from support.projects import ROOT, copy_project, package
 pytestmark = [pytest.mark.artifact, pytest.mark.timeout(900)]
 
 LOCK = ROOT / "functions/mcp_server/requirements.txt"
+OTEL_LOCK = ROOT / "functions/mcp_server/requirements-otel.txt"
 GUARD_LOCK = ROOT / "functions/token_guard/requirements-fc.txt"
 PYTHONS = {"aws": "3.13", "fc": "3.12"}
 
@@ -282,13 +283,17 @@ def test_pip_builds_the_same_files_from_source_as_uv(tmp_path: Path, monkeypatch
 # Other targets
 
 
-def test_a_build_for_another_processor_and_python(sources: Path) -> None:
-    done = package(sources, "--only", "aws/mcp_server", "--arch", "arm64", "--python", "3.12")
+def test_a_build_for_another_processor_and_python_with_more_packages(sources: Path) -> None:
+    done = package(sources, "--only", "aws/mcp_server", "--arch", "arm64", "--python", "3.12", "--with", "otel")
     assert done.returncode == 0, done.stderr
     entry = built(sources / ".build")["aws/mcp_server"]
     assert (entry["architecture"], entry["python"]) == ("arm64", "3.12")
     folder = sources / ".build/aws/mcp_server"
     assert natives.check(folder, Target("3.12", "arm64")) >= 3
+    more = {pin.requirement.name for lock in (LOCK, OTEL_LOCK) for pin in pins_for(Target("3.12", "arm64"), lock)}
+    found = {path.name.removesuffix(".dist-info").rsplit("-", 1)[0] for path in folder.glob("*.dist-info")}
+    assert {name.replace("_", "-").lower() for name in found} == {name.lower() for name in more}
+    assert (folder / "opentelemetry/exporter/otlp/proto/http/__init__.py").is_file()
     with pytest.raises(BuildError, match="is built for aarch64"):
         natives.check(folder, Target("3.12", "x86_64"))
 

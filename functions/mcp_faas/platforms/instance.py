@@ -15,6 +15,8 @@ from mangum.protocols import HTTPCycle
 from mangum.types import ASGI, Response
 from starlette.applications import Starlette
 
+from mcp_faas.call import DEADLINE_KEY
+
 _GOODBYE_SECONDS = 0.2  # what a call that was cut off gets to end by itself
 
 
@@ -51,7 +53,7 @@ class Instance:
         next call finds a fresh one.
         """
         loop = self._loop or self.start()
-        cycle, done = HTTPCycle(scope, body), loop.create_future()
+        cycle, done = HTTPCycle({**scope, DEADLINE_KEY: loop.time() + seconds}, body), loop.create_future()
         self._requests.put_nowait((cycle, done))
         timer = loop.call_later(seconds, _cut_off, done)
         try:
