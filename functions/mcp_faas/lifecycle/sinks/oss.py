@@ -60,10 +60,7 @@ class ObjectSink:
                 if (answer.content_length or 0) > LARGEST_BYTES:
                     raise SinkError("holds something longer than any token; is it the right object?")
                 text: str = body.content.decode()
-        except (
-            BaseError,
-            OSError,
-        ) as error:  # the SDK reads the body with a library of its own, whose errors are these
+        except (BaseError, OSError) as error:  # OSError: the SDK leaves the body's end to a library of its own
             if getattr(_innermost(error), "code", None) == MISSING:
                 return None
             raise SinkError(f"cannot be read: {_explained(error)}") from None
@@ -82,7 +79,7 @@ class ObjectSink:
         )
         try:
             self._client.put_object(request)
-        except (BaseError, OSError) as error:
+        except BaseError as error:
             raise SinkError(f"cannot be written: {_explained(error)}") from None
 
 
