@@ -55,6 +55,8 @@ def table(found: Sequence[dict[str, Any]], url: str | None) -> str:
         if row["fingerprint"] is None:
             remark = "masked, empty or illegal value"
         age = "-" if row["age_seconds"] is None else span(timedelta(seconds=row["age_seconds"]))
+        if row["state"] == "added":
+            remark = "not noted as delivered yet; a rotation that delivers does that, and no older token goes before"
         remark = "" if remark == row["state"] else remark
         lines.append((row["name"], row["state"], age, row["fingerprint"] or "-", remark))
     widths = [max(len(line[column]) for line in lines) for column in range(4)]

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ import pytest
 from edges.listener import Answer, Listener, Request
 from edges.serving import running
 from lifecycle import clients
-from mcp_faas.tokens import from_object, has_our_shape, is_ours
+from mcp_faas.tokens import from_object, has_our_shape, is_ours, mint
 from rotating.clock import FastClock
 from rotating.services import FcService, service
 
@@ -248,6 +249,15 @@ def test_revoke_without_haste_says_what_comes_and_no_rollback_undoes_it(path: Pa
     assert done.returncode == 3
     assert "is revoked and stays so" in done.stderr
     assert sink.read_text() == replacement
+
+
+def test_list_says_that_an_added_token_waits_to_be_delivered(path: Path) -> None:
+    """As a cloud's own rotation leaves it that has no place to deliver to."""
+    path.write_text(json.dumps({"tokens": [FOREIGN, mint(datetime.now(timezone.utc)).dump()]}))
+    [line] = [line for line in tokens("list", f"file:{path}").stdout.splitlines() if " added " in line]
+    assert "not noted as delivered yet; a rotation that delivers does that, and no older token goes before" in line
+    assert tokens("rotate", f"file:{path}", "--deliver", f"file:{path.parent / 'client'}").returncode == 0
+    assert "delivered yet" not in tokens("list", f"file:{path}").stdout
 
 
 def test_revoke_of_another_tools_token_is_refused(path: Path) -> None:
