@@ -32,7 +32,8 @@ class Stack:
         self.active = {name for name, resource in made.items() if self.is_true(resource.get("Condition"))}
         self.resources: dict[str, Any] = {name: self.resolve(made[name]) for name in sorted(self.active)}
         for name, resource in self.resources.items():
-            missing = {resource.get("DependsOn", name)} - self.active
+            needed = resource.get("DependsOn", [])
+            missing = {needed} - self.active if isinstance(needed, str) else {*needed} - self.active
             assert not missing, f"{name} depends on {missing}, which is not made"
         self.outputs: dict[str, str] = {
             name: self.resolve(output["Value"])
@@ -93,6 +94,12 @@ class Stack:
             if function == "Fn::If":
                 condition, yes, no = argument
                 return self.resolve(yes if self.is_true(condition) else no)
+            if function == "Fn::Select":
+                place, choices = argument
+                return self.resolve(choices)[int(place)]
+            if function == "Fn::Split":
+                separator, text = argument
+                return str(self.resolve(text)).split(separator)
             if function == "Fn::Sub":
                 text, names = argument if isinstance(argument, list) else (argument, {})
                 return re.sub(r"\$\{([^}]+)\}", lambda found: self.substitute(found[1], names), text)

@@ -345,7 +345,11 @@ def test_the_first_document_lets_nobody_in(template: dict[str, Any]) -> None:
 
 def test_rotation_begins_when_it_is_allowed_to_and_at_once(template: dict[str, Any]) -> None:
     stack = Stack(template, RotationSchedule="rate(4 hours)")
-    assert stack.resources["TokensRotation"]["DependsOn"] == "AwsRotationPermission"
+    first = stack.resources["TokensRotation"]["DependsOn"]
+    assert first[0] == "AwsRotationPermission"
+    assert set(first[1:]) == {"AwsAuthorizerPermission", "ApiPermission", "ApiStage", "McpPostRoute"}, (
+        "it asks the door"
+    )
     assert stack.of_type("AWS::SecretsManager::RotationSchedule") == {
         "TokensRotation": {
             "SecretId": "{Tokens}",
@@ -422,6 +426,7 @@ TOKEN_ALARMS = {
     ("AWS/Lambda", "Errors", "{AwsAuthorizer}"),
     ("AWS/Lambda", "Throttles", "{AwsAuthorizer}"),
     ("AWS/Lambda", "Errors", "{AwsRotation}"),
+    ("AWS/Lambda", "Invocations", "{AwsRotation}"),
 }
 
 
@@ -441,7 +446,31 @@ def test_alarms(template: dict[str, Any], parameters: dict[str, str], expected: 
     assert {(a["Namespace"], a["MetricName"], a["Dimensions"][0]["Value"]) for a in silent} == expected
     assert {"AlarmActions" in alarm for alarm in silent} == {False}
     assert {tuple(alarm["AlarmActions"]) for alarm in loud} == {(topic,)}
-    assert {alarm["TreatMissingData"] for alarm in silent} == {"notBreaching"}
+    assert {alarm["MetricName"] for alarm in silent if alarm["TreatMissingData"] != "notBreaching"} <= {"Invocations"}
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        ("rate(4 hours)", True),
+        ("rate(23 hours)", True),
+        ("rate(1 day)", True),
+        ("rate(2 days)", False),
+        ("rate(10 days)", False),
+        ("cron(0 16 1,15 * ? *)", False),
+    ],
+)
+def test_a_rotator_that_is_not_called_any_more_rings_where_that_can_be_seen(
+    template: dict[str, Any], schedule: str, expected: bool
+) -> None:
+    """Secrets Manager has no metric, and an alarm looks back for seven days at most."""
+    stack = Stack(template, RotationSchedule=schedule)
+    silent = [a for a in stack.of_type("AWS::CloudWatch::Alarm").values() if a["MetricName"] == "Invocations"]
+    assert bool(silent) == expected
+    for alarm in silent:
+        assert (alarm["Statistic"], alarm["ComparisonOperator"], alarm["Threshold"]) == ("Sum", "LessThanThreshold", 1)
+        assert alarm["TreatMissingData"] == "breaching"
+        assert 86400 < alarm["Period"] * alarm["EvaluationPeriods"] <= 7 * 86400
 
 
 # --- What can be typed in ---------------------------------------------------------------------------------------------
