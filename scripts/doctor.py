@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _end(NO_ANSWER, "stopped")
     endpoint = Endpoint(url, wire, token, chosen.origin or "")
     checks: list[Check] = []
-    late = False
+    late = ""
     try:
         for check in examine(endpoint, forbidden_tool=chosen.forbidden_tool, progress=_progress):
             checks.append(check)
@@ -59,8 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _end(
             NO_ANSWER, f"no answer: {error}: is the host right, is the function deployed, does a proxy stand between?"
         )
-    except TimeIsUp:
-        late = True
+    except TimeIsUp as error:
+        late = str(error)
     except Stopped:
         _progress("")
         return _end(NO_ANSWER, "stopped; nothing was changed anywhere")
@@ -68,7 +68,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     checks = in_order(checks, late=late)
     print(report.as_json(url, checks) if chosen.json else report.as_text(url, checks), flush=True)
     if late:
-        return _end(NO_ANSWER, f"no end: the run as a whole has {WHOLE_SECONDS:.0f} s, and the endpoint is slower")
+        return _end(
+            NO_ANSWER, f"no end: {late} ({WHOLE_SECONDS:.0f} s); give it a --timeout that fits, or ask again later"
+        )
     counted = ("MUST", "SHOULD") if chosen.strict else ("MUST",)
     failed = [check for check in checks if check.result == "fail" and check.level in counted]
     if failed:

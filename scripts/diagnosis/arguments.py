@@ -7,7 +7,7 @@ import re
 import select
 import sys
 from typing import TextIO
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from lifecycle.errors import UsageError
 from mcp_faas.lifecycle.probe import LOOPBACK
@@ -72,7 +72,9 @@ def checked_url(url: str) -> str:
         raise UsageError("this is no URL of an MCP endpoint, like https://HOST/mcp: no user name, fragment or blank")
     if parts.scheme == "http" and parts.hostname not in LOOPBACK:
         raise UsageError(f"http://{parts.hostname} would carry the token in the clear; use https")
-    return url
+    # As every client's URL parser writes it, for it is compared byte by byte.
+    host = parts.netloc.lower().removesuffix({"https": ":443", "http": ":80"}[parts.scheme])
+    return urlunsplit(parts._replace(netloc=host))
 
 
 def read_token(stream: TextIO | None, *, insist: bool) -> str:

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 
 from diagnosis.checks import Check, broken, could_not_tell, judge, not_applicable, ok
 from diagnosis.endpoint import FOREIGN, Endpoint
-from diagnosis.strangers import past_the_door
 from diagnosis.wire import Reply
 from lifecycle.verify import CHALLENGE, RENAMED_CHALLENGE
 
@@ -43,7 +42,7 @@ def examine(endpoint: Endpoint) -> Iterator[Check]:
 
 def _foreign_origin(endpoint: Endpoint, foreign: Reply, null: Reply) -> Check:
     advice = "look at Origin before everything else and answer 403 to those that are not on your list"
-    opened = next((reply for reply in (foreign, null) if past_the_door(reply)), None)
+    opened = next((reply for reply in (foreign, null) if reply.let_in), None)
     if opened is not None:
         return broken("origin.foreign", opened, advice)
     if foreign.status == 403 and endpoint.stranger.status != 403:

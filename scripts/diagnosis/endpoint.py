@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from diagnosis.challenge import Challenge
-from diagnosis.wire import Headers, Reply, Wire
+from diagnosis.wire import Headers, Reply, TimeIsUp, Wire
 from mcp_faas.lifecycle.probe import LOOPBACK
 
 LEGACY, MODERN = "2025-11-25", "2026-07-28"
 ACCEPT = "application/json, text/event-stream"
 GET_SECONDS = 5.0  # what a GET may take to come to its end
+TOO_MANY_REQUESTS = 429
+THROTTLED_TIMES = 4
+THROTTLED_SECONDS = 10.0  # the longest that one Retry-After is obeyed
 FOREIGN = "https://evil.example"
 INFO = {"name": "mcp-faas-doctor", "version": "1"}
 RESOURCE_WELL_KNOWN = "/.well-known/oauth-protected-resource"
@@ -97,20 +101,33 @@ class Endpoint:
         given = {name.lower() for name, _ in headers}
         usual = [("Content-Type", "application/json"), ("Accept", ACCEPT)]
         added = [(name, value) for name, value in usual if name.lower() not in given]
-        return self._keep(self.wire.exchange(method, url or self.url, [*added, *headers], body, note=note))
+        return self._ask(lambda: self.wire.exchange(method, url or self.url, [*added, *headers], body, note=note))
 
     def get(self, url: str = "", headers: Headers = (), *, note: str = "", method: str = "GET") -> Reply:
-        """A request without a body, which must come to its end."""
-        patience = min(GET_SECONDS, self.wire.timeout)
-        return self._keep(self.wire.exchange(method, url or self.url, headers, note=note, patience=patience))
+        """A request without a body. A GET must come to its end soon; twice, because a cold start takes its time."""
+        patience = min(GET_SECONDS, self.wire.timeout) if method == "GET" else None
+
+        def exchange() -> Reply:
+            return self.wire.exchange(method, url or self.url, headers, note=note, patience=patience)
+
+        reply = self._ask(exchange)
+        return reply if reply.status is not None else self._ask(exchange)
 
     def fetch(self, url: str, headers: Headers = (), *, note: str = "") -> Reply:
         """A document."""
-        return self._keep(self.wire.exchange("GET", url, [("Accept", "application/json"), *headers], note=note))
+        accept = ("Accept", "application/json")
+        return self._ask(lambda: self.wire.exchange("GET", url, [accept, *headers], note=note))
 
-    def _keep(self, reply: Reply) -> Reply:
-        self.replies.append(reply)
-        return reply
+    def _ask(self, exchange: Callable[[], Reply]) -> Reply:
+        """One answer, remembered. What a rate limit says proves nothing about a rule, so it is waited out."""
+        for _ in range(THROTTLED_TIMES):
+            reply = exchange()
+            if reply.status != TOO_MANY_REQUESTS:
+                self.replies.append(reply)
+                return reply
+            said = reply.value("retry-after")
+            self.wire.pause(min(float(said), THROTTLED_SECONDS) if said.isdigit() else 1.0)
+        raise TimeIsUp("the endpoint goes on saying 429, too many requests")
 
 
 def as_object(reply: Reply) -> dict[str, Any] | None:

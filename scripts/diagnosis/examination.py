@@ -47,10 +47,10 @@ def _checks(endpoint: Endpoint, forbidden_tool: str) -> Iterator[Check]:
     yield from surroundings.examine_all(endpoint)
 
 
-def in_order(checks: list[Check], *, late: bool) -> list[Check]:
-    """As the table has them; what a late run did not come to is said."""
+def in_order(checks: list[Check], *, late: str) -> list[Check]:
+    """As the table has them; what a run that ended early did not come to is said."""
     found = {check.id: check for check in checks}
     if late:
         for id_ in RULES:
-            found.setdefault(id_, could_not_tell(id_, "the time for the whole run was over"))
+            found.setdefault(id_, could_not_tell(id_, f"the run did not come to it: {late}"))
     return [found[id_] for id_ in RULES if id_ in found]

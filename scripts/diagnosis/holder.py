@@ -13,7 +13,6 @@ from diagnosis.challenges import read
 from diagnosis.checks import Check, broken, judge, not_applicable, ok
 from diagnosis.endpoint import FOREIGN, LEGACY, MODERN, Endpoint, message, modern_headers, rpc
 from diagnosis.rules import RULES
-from diagnosis.strangers import past_the_door
 from diagnosis.wire import Headers, Reply
 from lifecycle.verify import CAUSES
 from mcp_faas.tokens import has_our_shape
@@ -105,7 +104,7 @@ def _alike(endpoint: Endpoint) -> Iterator[Check]:
 
     def refused(id_: str, attempts: Sequence[tuple[str, Headers]], advice: str) -> Check:
         replies = [endpoint.post(headers=headers, note=note) for note, headers in attempts]
-        wrong = next((reply for reply in replies if past_the_door(reply) or reply.failed), None)
+        wrong = next((reply for reply in replies if reply.let_in or reply.failed), None)
         if wrong is not None and wrong.failed:
             return broken(id_, wrong, "the server fails where it should refuse with 400 or 401")
         return judge(id_, wrong is None, wrong or replies[0], advice)
@@ -169,9 +168,7 @@ def _scheme(endpoint: Endpoint) -> Check:
 def _query(endpoint: Endpoint) -> Check:
     query = "&".join(part for part in (endpoint.parts.query, f"access_token={quote(endpoint.token)}") if part)
     reply = endpoint.post(url=endpoint.at(endpoint.parts.path, query), note="with the token in the query alone")
-    return judge(
-        "holder.query", not past_the_door(reply), reply, "tokens in URLs end up in logs and histories: ignore them"
-    )
+    return judge("holder.query", not reply.let_in, reply, "tokens in URLs end up in logs and histories: ignore them")
 
 
 def _elsewhere(endpoint: Endpoint) -> Check:
@@ -184,7 +181,7 @@ def _elsewhere(endpoint: Endpoint) -> Check:
             headers=[("X-Forwarded-Authorization", f"Bearer {token}")], note="with the token in another header"
         ),
     ]
-    opened = next((reply for reply in replies if past_the_door(reply)), None)
+    opened = next((reply for reply in replies if reply.let_in), None)
     advice = "only the Authorization header counts: cookies are sent by any page that a browser opens"
     return judge("holder.elsewhere", opened is None, opened or replies[0], advice)
 

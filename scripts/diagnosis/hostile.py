@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 from diagnosis.checks import Check, broken, could_not_tell, judge, not_applicable, ok
 from diagnosis.endpoint import Endpoint
-from diagnosis.strangers import past_the_door
 from diagnosis.wire import Headers, Reply
 
 LONG = 10_000
@@ -44,7 +43,7 @@ def examine(endpoint: Endpoint) -> Iterator[Check]:
             (
                 reply
                 for attempt, reply in tried
-                if attempt.unsigned == unsigned and _is_elsewhere(attempt) == elsewhere and past_the_door(reply)
+                if attempt.unsigned == unsigned and _is_elsewhere(attempt) == elsewhere and reply.let_in
             ),
             None,
         )

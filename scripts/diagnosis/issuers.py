@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from diagnosis.checks import Check, broken, could_not_tell, judge, not_applicable
+from diagnosis.checks import Check, broken, could_not_tell, judge, not_applicable, ok
 from diagnosis.endpoint import Endpoint, as_object
 from diagnosis.metadata import is_secure
 from diagnosis.rules import RULES
@@ -115,10 +115,20 @@ def _login(endpoint: Endpoint, issuer: Issuer) -> Iterator[Check]:
     yield judge("issuer.pkce", isinstance(methods, list) and "S256" in methods, reply, advice, got)
     yield _registration(document, reply)
     yield _scopes(endpoint, document, reply)
+    yield _older(endpoint)
     advice = (
         "set authorization_response_iss_parameter_supported and send iss: it stops mix-up attacks, and will be a MUST"
     )
     yield judge("issuer.iss", document.get("authorization_response_iss_parameter_supported") is True, reply, advice)
+
+
+def _older(endpoint: Endpoint) -> Check:
+    """Before there was protected-resource metadata, clients took the endpoint's host for the issuer."""
+    reply = endpoint.fetch(endpoint.at(f"/.well-known/{DOCUMENTS[0]}"), note="as clients of 2025-03-26 do")
+    document = as_object(reply) if reply.status == 200 else None
+    if document is None or not isinstance(document.get("issuer"), str):
+        return not_applicable("issuer.older", "nothing there: clients of 2025-03-26 alone cannot log in")
+    return ok("issuer.older", reply, f"issuer: {document['issuer']}")
 
 
 def _registration(document: dict[str, Any], reply: Reply) -> Check:

@@ -216,7 +216,8 @@ def _members(endpoint: Endpoint, reply: Reply) -> Iterator[Check]:
 
 def _resource(endpoint: Endpoint, resource: Any, reply: Reply) -> Check:
     got = f"resource: {resource!r}"
-    if resource == endpoint.url:
+    root = endpoint.parts.path in ("", "/") and resource in (endpoint.at(""), endpoint.at("/"))
+    if resource == endpoint.url or root:  # of a root alone the two forms are one URI (RFC 3986 §6.2.3)
         return ok("metadata.resource", reply, got)
     advice = f"clients compare it with {endpoint.url} and give up, or ask for a token that this server then refuses. "
     if not isinstance(resource, str):

@@ -79,6 +79,9 @@ _RULES = [
     Rule("issuer.pkce", "MUST", SPEC + ": code protection", "code_challenge_methods_supported holds S256"),
     Rule("issuer.registration", "SHOULD", SPEC + ": registration", "a client can make itself known"),
     Rule("issuer.scopes", "INFO", "practice", "the issuer knows the scopes that the resource asks for"),
+    Rule(
+        "issuer.older", "INFO", "MCP 2025-03-26, authorization", "the oldest clients find an issuer on this host, too"
+    ),
     Rule("issuer.iss", "SHOULD", "RFC 9207 §3", "its authorization responses name their issuer"),
     # Tokens that nobody issued.
     Rule("hostile.refused", "MUST", SPEC + ": token handling", "no made-up token is let in"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from diagnosis.challenges import values_of as challenge_of
 from diagnosis.checks import Check, broken, judge, not_applicable, ok
 from diagnosis.endpoint import FOREIGN, MODERN, Endpoint, as_object, is_open, message, modern_headers, rpc
 from diagnosis.wire import Reply
@@ -40,9 +41,10 @@ def examine(endpoint: Endpoint) -> Iterator[Check]:
     yield _plain_get(endpoint)
 
 
-def past_the_door(reply: Reply) -> bool:
-    """Whatever its status, an answer in JSON-RPC that is no refusal was made behind the door."""
-    return reply.let_in or (not reply.refused and "jsonrpc" in (rpc(reply) or {}))
+def _past_the_door(endpoint: Endpoint, reply: Reply) -> bool:
+    """Who is refused for `initialize` and hears a JSON-RPC error for something else has met the server."""
+    judged = endpoint.stranger.refused and not reply.refused and not reply.failed
+    return reply.let_in or (judged and "jsonrpc" in (rpc(reply) or {}))
 
 
 def _kind(endpoint: Endpoint) -> Check:
@@ -76,7 +78,9 @@ def _closed(endpoint: Endpoint) -> Check:
         endpoint.post(b'{"jsonrpc":"2.0","method":"notifications/initialized"}', note="a notification, no token"),
     ]
     for reply in asked:
-        if past_the_door(reply):
+        if reply.let_in and not is_open(reply):
+            return broken("door.closed", reply, "something else than an MCP server answers: see the path and the port")
+        if _past_the_door(endpoint, reply):
             return broken("door.closed", reply, OPEN if reply.let_in else f"it got past the door; {OPEN}")
     return ok("door.closed", endpoint.stranger)
 
@@ -119,7 +123,7 @@ def _paths(endpoint: Endpoint) -> Check:
     )
     for spelling in dict.fromkeys(spelling for spelling in spellings if spelling != path):
         reply = endpoint.post(message("tools/list"), url=endpoint.at(spelling), note="tools/list, no token")
-        if past_the_door(reply) and is_open(reply):
+        if is_open(reply):
             return broken("door.paths", reply, "the door compares paths in another way than the router behind it")
     for beside in BESIDE:
         if beside == path:
@@ -138,7 +142,7 @@ def _headers(endpoint: Endpoint) -> Check:
     local = endpoint.post(headers=[("Host", "localhost")], note="with Host: localhost, no token")
     agent = endpoint.post(headers=[("User-Agent", "ELB-HealthChecker/2.0")], note="as a health check, no token")
     browser = endpoint.post(headers=[("Origin", endpoint.origin or FOREIGN)], note="from a browser, no token")
-    opened = next((reply for reply in (alone, local, agent, browser) if past_the_door(reply)), None)
+    opened = next((reply for reply in (alone, local, agent, browser) if reply.let_in), None)
     return judge(
         "door.headers", opened is None, opened or alone, "a header that any caller can send must not decide who gets in"
     )
@@ -169,14 +173,15 @@ def _plain_get(endpoint: Endpoint) -> Check:
         return not_applicable("door.get", "nobody is led to a login here")
     reply = endpoint.get(note="no token")
     advice = "some connectors ask by GET first and look for the challenge there: check the token before the method"
-    return judge("door.get", reply.status == 401, reply, advice)
+    led = bool(challenge_of(reply)[0]) or not challenge_of(endpoint.stranger)[0]
+    return judge("door.get", reply.status == 401 and led, reply, advice)
 
 
 def find_kind(endpoint: Endpoint) -> None:
     """Tell the doors apart by what a stranger hears; `metadata` and `challenges` are known by now."""
     reply = endpoint.stranger
     endpoint.cloud = _cloud(reply)
-    if past_the_door(reply):
+    if reply.let_in:
         endpoint.kind = "open"
     elif endpoint.metadata_named or endpoint.metadata_reply is not None:
         endpoint.kind = "oauth"

@@ -10,7 +10,6 @@ from urllib.parse import urlunsplit
 from diagnosis.checks import Check, broken, could_not_tell, judge, not_applicable, ok
 from diagnosis.endpoint import Endpoint
 from diagnosis.metadata import SPOOFED
-from diagnosis.strangers import past_the_door
 from diagnosis.wire import Reply
 from lifecycle.verify import CHATTER
 
@@ -33,7 +32,7 @@ def _redirects(endpoint: Endpoint) -> Iterator[Check]:
         "the router redirects before the door and drops or forwards the token: switch redirects for slashes off "
         "(Starlette: app.router.redirect_slashes = False)"
     )
-    if path == "/":
+    if path in ("", "/"):
         yield not_applicable("http.redirect", "the endpoint is the root")
     else:
         yield judge("http.redirect", not slashed.redirected, slashed, advice)
@@ -55,7 +54,7 @@ def _plain_http(endpoint: Endpoint) -> Check:
         return not_applicable("http.plain", "the port is not 443, so the one of http is unknown")
     plain = urlunsplit(("http", parts.hostname or "", parts.path, parts.query, ""))
     reply = endpoint.post(url=plain, note="no token, over plain http")
-    serves = past_the_door(reply) or reply.status == 401
+    serves = reply.let_in or reply.status == 401
     return judge(
         "http.plain",
         not serves,

@@ -23,7 +23,7 @@ Headers = Sequence[tuple[str, str]]
 
 
 class TimeIsUp(Exception):
-    """The run as a whole has used up its time."""
+    """The run cannot come to its end; the text says why."""
 
 
 class NotFetched(Exception):
@@ -72,7 +72,7 @@ class Reply:
         if self.status is None:
             return f"no answer: {self.why}"
         text = f"HTTP {self.status}"
-        for name in ("www-authenticate", "location"):
+        for name in ("www-authenticate", "x-amzn-remapped-www-authenticate", "location"):
             for value in self.values(name):
                 text += f", {name}: {value[:SHOWN_BYTES]}"
         return text if self.ended else f"{text}, and its body did not end"
@@ -115,7 +115,7 @@ class Wire:
         """One request. `note` describes it for the report, which must show no token. Raises `TimeIsUp`."""
         left = self._ends - self._now()
         if left <= 0:
-            raise TimeIsUp
+            raise TimeIsUp("the time for the whole run is over")
         parts = urlsplit(url)
         sent = f"{method} {parts.path or '/'}{f', {note}' if note else ''}"
         if parts.hostname != self._target:
@@ -140,6 +140,9 @@ class Wire:
         finally:
             got.close()
         return Reply(sent, got.status, got.headers, b"".join(got.chunks), got.ended, round(self._now() - began, 3), why)
+
+    def pause(self, seconds: float) -> None:
+        self._clock.sleep(min(seconds, max(0.0, self._ends - self._now())))
 
     def _converse(
         self, got: _Partial, method: str, parts: SplitResult, headers: Headers, body: bytes | None, seconds: float

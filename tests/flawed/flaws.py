@@ -23,6 +23,51 @@ def finds(*ids: str) -> Any:
 # -- who gets in
 
 
+@finds(
+    "door.closed",
+    "door.methods",
+    "door.headers",
+    "door.status",
+    "origin.foreign",
+    "http.redirect",
+    "holder.tampered",
+    "holder.padded",
+    "holder.tab",
+    "holder.twice",
+    "holder.joined",
+    "holder.query",
+    "holder.elsewhere",
+    "holder.origin",
+    "holder.step-up",
+)
+class NoDoor(Correct):
+    """A sample's server, as it is found on the internet."""
+
+    def answer(self, request: Request) -> Answer:
+        if request.path == "/mcp/":
+            return Answer(307, [("location", self.url)])
+        return super().answer(request) if request.path == "/mcp" else Answer(404)
+
+    def door(self, request: Request) -> Answer | None:
+        return Answer(200) if request.method == "PUT" else None
+
+    def origin_allowed(self, request: Request) -> bool:
+        return True
+
+    def step_up(self, request: Request) -> Answer:
+        return as_json(200, {"jsonrpc": "2.0", "id": 1, "result": {"content": []}})
+
+
+@finds("door.closed")
+class ListsToStrangers(Correct):
+    """The door knows initialize, and what comes after it needs a session: 400 instead of 401."""
+
+    def door(self, request: Request) -> Answer | None:
+        if not request.all("authorization") and b'"tools/list"' in request.body and request.path == "/mcp":
+            return as_json(400, {"jsonrpc": "2.0", "id": 1, "error": {"code": -32600, "message": "Missing session"}})
+        return super().door(request)
+
+
 @finds("door.methods")
 class DeleteIsOpen(Correct):
     """Only POST is guarded."""
@@ -110,6 +155,15 @@ class BareGet(Correct):
 
     def door(self, request: Request) -> Answer | None:
         return self.other_method(request) if request.method == "GET" else super().door(request)
+
+
+@finds("door.get")
+class GetWithoutChallenge(Correct):
+    def refusal(self, request: Request, status: int, error: str = "") -> Answer:
+        answer = super().refusal(request, status, error)
+        if request.method == "GET":
+            answer.headers = [header for header in answer.headers if header[0] != "www-authenticate"]
+        return answer
 
 
 @finds("door.ends", "door.get")
@@ -388,6 +442,12 @@ class IssuerWithoutMetadata(Correct):
 class IssuerByHttp(Correct):
     def issuer_metadata(self) -> dict[str, Any]:
         return {**super().issuer_metadata(), "token_endpoint": "http://issuer.example.com/token"}
+
+
+@finds("issuer.registration")
+class RegistrationByHttp(Correct):
+    def issuer_metadata(self) -> dict[str, Any]:
+        return {**super().issuer_metadata(), "registration_endpoint": "http://issuer.example.com/register"}
 
 
 @finds("issuer.pkce")

@@ -40,7 +40,7 @@ DOORS = [
 KINDS = {"gateway": "checked by", "bearer": "a static token: nothing", "jwt": "an OAuth resource server"}
 NO_TLS = {"http.plain"}
 # The stand-in for an issuer has no login, and says so.
-NO_LOGIN = {"issuer.endpoints", "issuer.pkce", "issuer.registration", "issuer.scopes", "issuer.iss"}
+NO_LOGIN = {"issuer.endpoints", "issuer.pkce", "issuer.registration", "issuer.scopes", "issuer.older", "issuer.iss"}
 # Of doors with static tokens; the first word is all.
 OAUTH_ALONE = {"door.get", "metadata", "issuer", "cors.metadata"}
 STATIC_SKIPS = {"challenge.body", "challenge.metadata", "challenge.scope"}
