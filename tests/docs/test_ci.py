@@ -288,7 +288,7 @@ def test_roles_may_do_what_the_stores_and_sinks_call_and_no_more() -> None:
         operations = re.findall(r'\bcall\(\s*"(\w+)"|self\.client\.(\w+)\(SecretId', text)
         called |= {f"{service}:{(a or b).title().replace('_', '')}" for a, b in operations}
     assert len(called) == 6
-    assert allowed == called | {"oss:GetObject", "oss:PutObject", "oss:PutObjectAcl"}
+    assert allowed == called | {"oss:GetObject", "oss:PutObject"}
 
 
 def test_only_fc_is_allowed_on_every_resource() -> None:
