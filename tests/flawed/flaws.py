@@ -23,23 +23,7 @@ def finds(*ids: str) -> Any:
 # -- who gets in
 
 
-@finds(
-    "door.closed",
-    "door.methods",
-    "door.headers",
-    "door.status",
-    "origin.foreign",
-    "http.redirect",
-    "holder.tampered",
-    "holder.padded",
-    "holder.tab",
-    "holder.twice",
-    "holder.joined",
-    "holder.query",
-    "holder.elsewhere",
-    "holder.origin",
-    "holder.step-up",
-)
+@finds("door.closed", "door.methods", "door.status", "origin.foreign", "http.redirect")
 class NoDoor(Correct):
     """A sample's server, as it is found on the internet."""
 
@@ -53,9 +37,6 @@ class NoDoor(Correct):
 
     def origin_allowed(self, request: Request) -> bool:
         return True
-
-    def step_up(self, request: Request) -> Answer:
-        return as_json(200, {"jsonrpc": "2.0", "id": 1, "result": {"content": []}})
 
 
 @finds("door.closed")

@@ -146,12 +146,16 @@ def test_a_private_endpoint_leads_to_private_addresses_but_not_to_this_machine()
 
 def test_the_answer_of_a_name_server_is_kept() -> None:
     """A second answer that leads elsewhere comes too late."""
-    answers = iter([[PUBLIC], ["127.0.0.1"]])
-    made = Wire(
-        urlsplit("https://mcp.example.com/mcp"), timeout=0.2, whole=100, resolve=lambda host, port: next(answers)
-    )
+    asked: list[str] = []
+
+    def resolve(host: str, port: int) -> list[str]:
+        asked.append(host)
+        return [PUBLIC] if len(asked) == 1 else ["127.0.0.1"]
+
+    made = Wire(urlsplit("https://mcp.example.com/mcp"), timeout=0.2, whole=100, resolve=resolve)
     for _ in range(2):
         assert made.exchange("GET", "https://mcp.example.com/mcp").status is None
+    assert asked == ["mcp.example.com"]
 
 
 class Canary(Correct):
