@@ -15,6 +15,8 @@ from mcp_faas.asgi import Header, respond, value_of
 from mcp_faas.auth.challenge import refuse
 from mcp_faas.auth.errors import OriginRefused
 
+# What may be kept in a cache says so to everybody: one kept for a stranger would lack what an allowed origin needs.
+VARY: Header = (b"vary", b"Origin")
 _PREFLIGHT_SECONDS = 600
 _ALLOWED_HEADERS = (
     b"authorization, content-type, accept, mcp-protocol-version, mcp-method, mcp-name, mcp-session-id, last-event-id"
@@ -42,8 +44,8 @@ def origin_of(headers: Iterable[Header], allowed_origins: frozenset[str]) -> Ori
     return Origin(origins[0] if allowed else None, foreign=bool(origins) and not allowed)
 
 
-async def preflight(origin: Origin, headers: Iterable[Header], send: Send) -> None:
-    """Answer a browser's question before its request; it never carries a token (Fetch §4.8)."""
+async def preflight(origin: Origin, headers: Iterable[Header], send: Send, method: bytes = b"POST") -> None:
+    """Answer a browser's question before a request with this method; it never carries a token (Fetch §4.8)."""
     if origin.foreign:
         refusal = refuse(OriginRefused("preflight"), resource_metadata=None)
         await respond(send, refusal.status, refusal.headers, refusal.body)
@@ -52,8 +54,8 @@ async def preflight(origin: Origin, headers: Iterable[Header], send: Send) -> No
     asked = value_of(headers, b"access-control-request-headers").lower().replace(b" ", b"").split(b",")
     own = [name for name in asked if _TOOL_HEADER.fullmatch(name)]
     told = [
-        (b"allow", b"POST, OPTIONS"),
-        (b"access-control-allow-methods", b"POST, OPTIONS"),
+        (b"allow", method + b", OPTIONS"),
+        (b"access-control-allow-methods", method + b", OPTIONS"),
         (b"access-control-allow-headers", b", ".join([_ALLOWED_HEADERS, *own])),
         (b"access-control-max-age", b"%d" % _PREFLIGHT_SECONDS),
     ]
@@ -67,7 +69,7 @@ def shared(send: Send, origin: Origin) -> Send:
     told = [
         (b"access-control-allow-origin", origin.allowed),
         (b"access-control-expose-headers", _EXPOSED_HEADERS),
-        (b"vary", b"Origin"),
+        VARY,
     ]
 
     async def with_headers(message: Message) -> None:

@@ -110,13 +110,14 @@ class Gate:
 
     async def _metadata(self, method: str, headers: list[Header], origin: Origin, call: Call, send: Send) -> None:
         if method == "OPTIONS":
-            await cors.preflight(origin, headers, send)
+            await cors.preflight(origin, headers, send, b"GET")
         elif call.public_url is None:
             await respond(send, 404, [JSON], b'{"message":"Not found."}')
         else:
-            cache = (b"cache-control", b"public, max-age=300")
-            body = metadata(call.public_url, self.issuers, self.scopes_supported)
-            await respond(send, 200, [JSON, cache], body)
+            told = [JSON, (b"cache-control", b"public, max-age=300")]
+            if self.allowed_origins and origin.allowed is None:
+                told.append(cors.VARY)
+            await respond(send, 200, told, metadata(call.public_url, self.issuers, self.scopes_supported))
 
     async def _guarded(self, scope: Scope, receive: Receive, send: Send, call: Call, origin: Origin) -> None:
         if scope["method"] == "OPTIONS":
