@@ -217,6 +217,33 @@ def test_a_full_document_makes_room_with_what_is_over_anyway() -> None:
     assert said(found) == [("disable", over), ("delete", over)]
 
 
+@pytest.mark.parametrize("current", [[ours(60 * DAY, delivered=60 * DAY)], []], ids=["one is in use", "none is"])
+def test_a_full_document_makes_room_with_what_is_disabled(current: list[Token]) -> None:
+    gone = ours(70 * DAY, enabled=False, delivered=70 * DAY, disabled=HOUR)
+    found = planned(document(*map(foreign, range(19 - len(current))), *current, gone))
+    assert said(found) == [("delete", gone)]
+
+
+def test_a_full_document_with_no_room_to_make_is_refused() -> None:
+    unsent = ours(70 * DAY, revoked=60 * DAY)  # nobody has it, but with no other one of ours it stays
+    with pytest.raises(PlanRefused, match="20 tokens"):
+        planned(document(*map(foreign, range(19)), unsent))
+
+
+def test_a_token_that_nobody_fetched_waits_and_says_so() -> None:
+    current, added = ours(40 * DAY, delivered=40 * DAY), ours(SECOND)
+    found = planned(document(current, added), policy=replace(POLICY, delivering=False))
+    assert found.steps == ()
+    assert [(due.action, due.name) for due in found.due] == [("deliver", added.name)]
+
+
+def test_a_token_that_the_door_still_takes_is_due_for_a_later_run() -> None:
+    current, gone = ours(DAY, delivered=DAY), ours(9 * DAY, enabled=False, delivered=9 * DAY, disabled=HOUR)
+    found = planned(document(current, gone), policy=DOOR, progress=Progress(unrefused=frozenset({gone.data})))
+    assert found.steps == ()
+    assert ("delete", gone.name, None) in [(due.action, due.name, due.at) for due in found.due]
+
+
 def test_a_clock_that_was_ahead_ends_no_overlap_early_and_orders_new_tokens_after_old_ones() -> None:
     future = ours(-HOUR, delivered=-HOUR)
     old = ours(60 * DAY, delivered=60 * DAY)
@@ -385,6 +412,15 @@ def test_rollback_does_not_return_to_a_revoked_token() -> None:
         planned(document(revoked, current), Rollback())
     older = ours(3 * DAY, delivered=3 * DAY)
     assert said(planned(document(older, revoked, current), Rollback()))[0] == ("return", older)
+
+
+def test_rollback_returns_to_the_last_one_that_was_delivered_not_made() -> None:
+    first, second = (
+        ours(5 * DAY, delivered=2 * DAY),
+        ours(4 * DAY, delivered=4 * DAY),
+    )  # an earlier rollback to the first
+    third = ours(HOUR, delivered=HOUR)
+    assert said(planned(document(first, second, third), Rollback()))[0] == ("return", first)
 
 
 def test_rollback_does_not_stop_the_replacement_of_a_revoked_token() -> None:

@@ -213,6 +213,13 @@ def test_rollback_and_what_follows(path: Path, tmp_path: Path) -> None:
     assert sink.read_text() == first
 
 
+def test_rollback_shows_the_token_that_is_current_again_as_often_as_it_is_run(path: Path) -> None:
+    first = tokens("rotate", f"file:{path}").stdout
+    time.sleep(1.1)
+    tokens("rotate", f"file:{path}", "--max-age", "1s")
+    assert [tokens("rollback", f"file:{path}").stdout for _ in range(2)] == [first, first]
+
+
 def test_rollback_after_the_overlap_says_so(path: Path) -> None:
     tokens("rotate", f"file:{path}")
     done = tokens("rollback", f"file:{path}")

@@ -174,6 +174,8 @@ class Rotator:
             self._progress = replace(progress, held=frozenset(), unmarked=False)
         elif step.action == "hold":
             self._progress = replace(progress, held=progress.held - {data})
+        elif step.action == "disable":  # it may have been enabled again since the door was asked
+            self._progress = replace(progress, refused=progress.refused - {data})
         elif step.action == "revoke":
             self._progress = replace(progress, revoked=True)
 

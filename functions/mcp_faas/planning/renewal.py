@@ -25,7 +25,8 @@ def plan_renewal(
     if sorted_.pending and policy.delivering:
         steps += introduce(sorted_.pending.token, policy, progress)
     at_limit = len(document.tokens) >= MAX_TOKENS
-    begin = begin and not (at_limit and retiring and (overdue or leftover))  # room is made first
+    room = [*(overdue if sorted_.current else []), *leftover]
+    begin = begin and not (at_limit and retiring and room)  # room is made first
     if begin:
         if at_limit:
             raise full(len(document.tokens))
@@ -35,8 +36,8 @@ def plan_renewal(
     if retiring:
         on_its_way = policy.delivering and (begin or sorted_.pending)
         in_use = None if on_its_way else sorted_.current
-        if begin or sorted_.pending or sorted_.current:
-            steps += _retire(in_use, overdue, leftover, policy, progress)
+        newer = begin or sorted_.pending or sorted_.current
+        steps += _retire(in_use, overdue if newer else [], leftover, policy, progress)
     return Plan(tuple(steps), tuple(_upcoming(sorted_, now, policy, progress, begin or bool(sorted_.pending))))
 
 

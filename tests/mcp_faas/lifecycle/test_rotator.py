@@ -15,12 +15,13 @@ import pytest
 from edges.listener import Answer as HttpAnswer
 from edges.listener import Listener, Request
 from edges.serving import running
+from mcp_faas import rotation
 from mcp_faas.generations import Generations
 from mcp_faas.lifecycle.clock import Clock, TookTooLong
 from mcp_faas.lifecycle.probe import Answer, Probe
-from mcp_faas.lifecycle.rotator import IN_A_ROW, Outcome, Rotator, RunFailed
+from mcp_faas.lifecycle.rotator import IN_A_ROW, Outcome, Rotator, RunFailed, RunRefused
 from mcp_faas.lifecycle.stored import READ_BACK_SECONDS
-from mcp_faas.rotation import Policy, Revoke, Rollback, Rotate, Step
+from mcp_faas.rotation import Plan, Policy, Revoke, Rollback, Rotate, Step
 from mcp_faas.stores import Snapshot, StoreUnavailable, TokenStore
 from mcp_faas.tokens import TokenDocument, is_ours
 from rotating.clock import FastClock
@@ -160,6 +161,24 @@ def test_rollback_and_revoke_through_the_services(world: World) -> None:
     assert {token.data for token in world.document().tokens} == {FOREIGN.data, old.data}
 
 
+def test_a_planner_that_is_wrong_writes_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.begin(world.old_token())
+    before = world.service.truth()
+    monkeypatch.setattr(rotation, "plan", lambda *arguments: Plan((Step("delete", FOREIGN),)))
+    outcome = world.run(world.service.open())
+    assert isinstance(outcome, RunRefused)
+    assert "a token that this tool did not make would change. Nothing was changed" in str(outcome)
+    assert world.service.truth() == before
+
+
+def test_a_revocation_says_what_it_has_done_and_the_next_that_it_was_done(world: World) -> None:
+    old = world.old_token(timedelta(days=2))
+    world.begin(old)
+    store = world.service.open()
+    notes = [outcome.note for _ in range(2) if isinstance(outcome := world.run(store, Revoke(old.name)), Outcome)]
+    assert [" was revoked before, at " in note for note in notes] == [False, True]
+
+
 def test_a_rollback_does_not_wait(world: World) -> None:
     """Two marks in one second are one: the document that is there is not taken for a stale read of itself."""
     world.begin(world.old_token(timedelta(days=2)))
@@ -292,6 +311,47 @@ def test_a_door_that_keeps_letting_a_disabled_token_in_keeps_it_from_being_delet
         place.clock.sleep(900)
         with pytest.raises(RunFailed, match="not proven to refuse"):
             probed(place, door)
+
+
+def test_a_revocation_is_not_done_while_the_door_lets_the_token_in(place: World) -> None:
+    old = place.old_token()
+    place.begin(old)
+    place.revoked.add(old.data)
+    with running(Door(place, 200)) as door:
+        probe = Probe(f"http://127.0.0.1:{door.port}/mcp", 5.0)
+        rotator = Rotator(
+            place.service.open(), Revoke(old.name, at_once=True), Policy(), [place.sink], probe, 5.0, place.clock
+        )
+        with pytest.raises(RunFailed, match=r"not proven to refuse it.*run the same command again"):
+            rotator.run()
+    assert old.data not in place.accepted()
+    assert place.document().holding(old.data), "deleted before it was proven to be refused"
+
+
+def test_a_revocation_looks_again_when_no_stale_write_can_arrive_any_more(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    clock = FastClock()
+    (tmp_path / "client").mkdir()
+    with service("fc_trigger", clock, monkeypatch, tmp_path) as place:
+        world = World(place, clock, tmp_path / "client")
+        old = world.old_token()
+        world.begin(old)
+        world.revoked.add(old.data)
+        overwritten: list[bool] = []
+
+        def sleep(seconds: float) -> None:
+            clock.ahead += seconds
+            gone = world.document().holding(old.data) is None
+            if gone and not overwritten:
+                overwritten.append(True)
+                place.put({"tokens": [old.dump(), *place.truth()["tokens"]]})
+
+        monkeypatch.setattr(clock, "sleep", sleep)
+        done = actions(world.run(place.open(), Revoke(old.name, at_once=True)))
+        assert overwritten
+        assert done[-6:] == ["disable", "refuse", "delete"] * 2
+        assert world.document().holding(old.data) is None
 
 
 # Time
