@@ -14,6 +14,7 @@ import io
 import json
 import logging
 import os
+import runpy
 import socket
 import types
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -233,7 +234,7 @@ def web_function() -> uvicorn.Config:
     """What `python -m alibaba_fc` runs uvicorn with."""
     configurations: list[uvicorn.Config] = []
     with mock.patch.object(uvicorn.Server, "run", lambda self: configurations.append(self.config)):
-        load("alibaba_fc").serve()
+        runpy.run_path(str(ENTRY_POINTS / "alibaba_fc.py"), run_name="__main__")
     return configurations[0]
 
 
