@@ -70,6 +70,40 @@ def test_a_second_attempt_writes_the_same_token_and_reports_it_once(world: World
     assert actions(outcome) == [each for each in wanted if each != "settle" or store.settle_seconds]
 
 
+class Stale(Losing):
+    """A store that shows, once after each write was read back, what was there before that write."""
+
+    def __init__(self, store: TokenStore) -> None:
+        super().__init__(store, 0)
+        self._reads_to_stale = 0
+        self._last = self._before = store.read()
+
+    def read(self) -> Snapshot:
+        self._reads_to_stale -= 1
+        self._last = self._before if self._reads_to_stale == 0 else super().read()
+        return self._last
+
+    def write(self, snapshot: Snapshot, document: TokenDocument) -> None:
+        self._before, self._reads_to_stale = snapshot, 2
+        super().write(snapshot, document)
+
+
+def test_a_stale_read_is_not_planned_from(world: World) -> None:
+    world.begin(world.old_token())
+    store = Stale(world.service.open())
+    outcome = world.run(store)
+    assert actions(outcome).count("add") == actions(outcome).count("mark") == 1
+    assert len(store.written) == 2
+
+
+def test_a_document_that_never_comes_to_rest_ends_the_run(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.begin(old := world.old_token())
+    monkeypatch.setattr(rotation, "plan", lambda *arguments: Plan((Step("deliver", old),)))
+    outcome = world.run(world.service.open())
+    assert isinstance(outcome, RunFailed)
+    assert "keeps changing under this run; run it again" in str(outcome)
+
+
 def test_a_run_with_nothing_due_says_when_what_is(world: World) -> None:
     world.begin(world.old_token(timedelta(days=1)))
     outcome = world.run(world.service.open())
