@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import traceback
+from types import SimpleNamespace
 from typing import Any
 
 
@@ -36,12 +37,15 @@ def break_on_purpose(where: str, kind: type[Exception]) -> None:
 if "HUNT_DEFECT" in os.environ:
     place, exception = os.environ["HUNT_DEFECT"].split()
     break_on_purpose(place, {"ValueError": ValueError, "RuntimeError": RuntimeError}[exception])
+context = SimpleNamespace(aws_request_id="1", get_remaining_time_in_millis=lambda: 30_000)
 function = importlib.import_module(sys.argv[1])
 for line in sys.stdin:
     event = json.loads(line)
     try:
-        answer = function.handler(line.encode() if sys.argv[1] == "fc_rotation" else event, None)
+        answer = function.handler(line.encode() if sys.argv[1] == "fc_rotation" else event, context)
     except Exception:  # noqa: BLE001 - whatever it is, the platform logs it
         traceback.print_exc()
     else:
+        if isinstance(answer, dict):
+            answer.pop("body", None)  # goes to the caller, who may hear his own words; all else is a log
         print("answer", json.dumps(answer))
