@@ -7,6 +7,7 @@ The role is the one that the official SDK finds: by an OIDC token file in a CI j
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ def main(command: Sequence[str]) -> int:
     if not command:
         return end(2, "usage: alibaba_role.py COMMAND [ARGUMENT]...")
     os.environ.pop("DEBUG", None)  # with DEBUG=sdk the SDK prints what it sends and gets
+    logging.getLogger("credentials").disabled = True  # it prints what it failed at, with what the other side has said
     try:
         found = Client().get_credential()
     except (CredentialException, ValueError) as error:  # the text of the first quotes answers of the service

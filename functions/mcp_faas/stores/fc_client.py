@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import email.utils
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 from alibabacloud_fc20230330.client import Client
 from alibabacloud_tea_openapi.exceptions import AlibabaCloudException
 from alibabacloud_tea_openapi.utils_models import Config
+from darabonba.exceptions import RetryError
 from darabonba.runtime import RuntimeOptions
 from Tea.exceptions import TeaException
 
@@ -36,6 +38,7 @@ class FcClient:
     def __init__(self, region: str, access: Access) -> None:
         endpoint = urlsplit(access.fc_endpoint if "//" in access.fc_endpoint else f"https://{access.fc_endpoint}")
         self._local = endpoint.hostname in _LOOPBACK
+        self._where = f"{endpoint.hostname}:{endpoint.port}" if self._local else f"Function Compute in {region}"
         settings: dict[str, Any] = {"region_id": region}
         if access.fc_endpoint:  # the scheme apart from the host: together they become a broken Host header
             settings |= {"endpoint": endpoint.netloc, "protocol": endpoint.scheme}
@@ -56,8 +59,12 @@ class FcClient:
             except AlibabaCloudException as error:
                 raise _translate(operation, what, error) from None
             except TeaException as error:  # a lost connection, or an answer that is no JSON
-                cause = type(getattr(error, "inner_exception", None) or error).__name__
-                raise StoreUnavailable(f"{operation} of {what}: no usable answer ({cause})") from None
+                cause = getattr(error, "inner_exception", None) or error
+                if isinstance(cause, StoreError):  # it found no credentials
+                    raise cause from None
+                if isinstance(cause, RetryError):  # the SDK's word for every connection that fails or takes too long
+                    raise StoreUnavailable(f"{operation} of {what}: no answer from {self._where}") from None
+                raise StoreUnavailable(f"{operation} of {what}: no usable answer ({type(cause).__name__})") from None
             except Exception as error:  # noqa: BLE001 - JSON of another shape, or a defect; its text may quote a token
                 kind = type(error).__name__
                 raise StoreUnavailable(f"{operation} of {what}: the answer is not understood ({kind})") from None
@@ -78,15 +85,28 @@ def credentials() -> Any:
     from alibabacloud_credentials.client import Client as CredentialsClient
     from alibabacloud_credentials.exceptions import CredentialException
 
+    # It writes its failures to stderr by a handler of its own, with tracebacks and what the other side has answered.
+    logging.getLogger("credentials").disabled = True
+
     class Quiet(CredentialsClient):  # type: ignore[misc] # the SDK has no types
         def get_credential(self) -> Any:  # asks a metadata service, STS or a URI, whose query may be a secret
             with _hidden(_DEBUG):
-                return super().get_credential()
+                try:
+                    return super().get_credential()
+                except (CredentialException, ValueError, OSError, TeaException) as error:
+                    raise _no_credentials(error) from None
 
     try:
         return Quiet()
     except (CredentialException, ValueError, OSError) as error:
-        raise StoreError(f"no Alibaba Cloud credentials ({type(error).__name__})") from None
+        raise _no_credentials(error) from None
+
+
+def _no_credentials(error: Exception) -> StoreError:
+    return StoreError(
+        f"no Alibaba Cloud credentials were found ({type(error).__name__}): set ALIBABA_CLOUD_ACCESS_KEY_ID and "
+        "ALIBABA_CLOUD_ACCESS_KEY_SECRET, or give this machine or job a RAM role"
+    )
 
 
 def _translate(operation: str, what: str, error: Any) -> StoreError:

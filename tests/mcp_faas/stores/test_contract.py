@@ -241,6 +241,10 @@ class TestTrigger(TimedContract):
         config = place.config()
         assert {key: value for key, value in config.items() if key != "authConfig"} == SETTINGS
 
+    def test_says_who_does_not_answer(self) -> None:
+        with pytest.raises(StoreUnavailable, match=r"no answer from 127\.0\.0\.1:9$"):
+            open_store("fc://local/mcp-server/http", Access(2.0, "http://127.0.0.1:9")).read()
+
     def test_says_where_the_door_is(self, place: Any) -> None:
         assert place.open().read().url == "https://mcp-server-local.local.fcapp.run"
         place.api.public_url = "https://mcp-server-abcdefghij.cn-hangzhou.fcapp.run"

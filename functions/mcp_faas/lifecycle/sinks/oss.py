@@ -9,7 +9,7 @@ import alibabacloud_oss_v2 as oss
 from alibabacloud_oss_v2.exceptions import BaseError, ServiceError
 
 from mcp_faas.lifecycle.sinks import SinkError
-from mcp_faas.stores import Access, error_code, request_id
+from mcp_faas.stores import Access, StoreError, error_code, request_id
 from mcp_faas.stores.fc_client import credentials
 
 MISSING = "NoSuchKey"  # also where the newest version is a delete marker: there is nothing to be read, and room to put
@@ -97,6 +97,8 @@ class _Chain(oss.credentials.CredentialsProvider):  # type: ignore[misc] # the S
 def _explained(error: Exception) -> str:
     """What went wrong, and what to do. The SDK's own text quotes the whole answer, so it is not passed on."""
     cause = _innermost(error)
+    if isinstance(cause, StoreError):  # no credentials
+        return str(cause)
     if not isinstance(cause, ServiceError):
         return f"no usable answer ({type(cause).__name__})"
     code, number = error_code(cause.code), cause.ec or ""
@@ -107,6 +109,6 @@ def _explained(error: Exception) -> str:
 
 def _innermost(error: Any) -> Any:
     cause = error
-    while isinstance(inner := getattr(cause, "unwrap", lambda: None)(), Exception):
+    while isinstance(inner := getattr(cause, "kwargs", {}).get("error"), Exception):
         cause = inner
     return cause
