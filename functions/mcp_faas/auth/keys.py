@@ -128,8 +128,6 @@ def _public_key(kind: object, entry: Mapping[str, Any]) -> tuple[PublicKey, froz
             raise _KeyLeftOut("not a public key")
         if not RSA_MIN_BITS <= rsa.key_size <= RSA_MAX_BITS:
             raise _KeyLeftOut(f"RSA with {rsa.key_size} bits; {RSA_MIN_BITS} to {RSA_MAX_BITS} are accepted")
-        if not (rsa.public_numbers().e & 1 and rsa.public_numbers().e >= 3):
-            raise _KeyLeftOut("RSA with an exponent that is no exponent")
         return rsa, frozenset(RSA_ALGORITHMS)
     if kind == "EC" and entry.get("crv") in CURVE_ALGORITHMS:
         curve = ECAlgorithm.from_jwk(dict(entry))

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from mcp_faas.auth import errors
+from mcp_faas.auth import jwt as jwt_module
 from mcp_faas.auth.jwt import Policy, parse, verify
 from mcp_faas.auth.keys import KeySet, parse_key_set
 from mcp_faas.auth.principal import Principal
@@ -178,6 +179,15 @@ def test_every_bit_of_the_signature_counts() -> None:
         other = "A" if last[place] != "A" else "B"
         with pytest.raises((errors.SignatureInvalid, errors.TokenMalformed)):
             check(f"{head}.{last[:place]}{other}{last[place + 1 :]}")
+
+
+def test_library_that_stumbles_over_a_signature_means_no(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stumble(*_: object) -> bool:
+        raise OverflowError
+
+    monkeypatch.setattr(jwt_module._ALGORITHMS["RS256"], "verify", stumble)
+    with pytest.raises(errors.SignatureInvalid):
+        check(token())
 
 
 def test_key_of_another_issuer_is_refused() -> None:

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
 from mcp_faas.auth.errors import KeyUnknown
-from mcp_faas.auth.keys import KeySetMalformed, parse_key_set
+from mcp_faas.auth.keys import SET_MAX_KEYS, KeySetMalformed, parse_key_set
 from support.jwts import ec_key, ed_key, jwk, key_set, rsa_key
 
 GOOD = jwk(rsa_key(name="good"), kid="good")
@@ -29,6 +29,7 @@ LEFT_OUT: dict[str, Any] = {
     "point off the curve": {**jwk(ec_key()), "y": jwk(ec_key())["x"]},
     "broken modulus": {**jwk(rsa_key()), "n": "!"},
     "exponent one": {**jwk(rsa_key()), "e": "AQ"},
+    "even exponent": {**jwk(rsa_key()), "e": "AQAA"},
     "missing parts": {"kty": "RSA", "kid": "k1"},
     "kid a number": jwk(rsa_key(), kid=1),
     "not an object": "key",
@@ -81,3 +82,9 @@ def test_what_is_no_key_set_is_refused(document: bytes) -> None:
 
 def test_public_rsa_key_is_what_comes_out() -> None:
     assert isinstance(parse_key_set(key_set(GOOD)).find("good", "RS256").public, rsa.RSAPublicKey)
+
+
+def test_set_of_too_many_keys_is_refused_before_any_is_read() -> None:
+    assert len(parse_key_set(key_set(*[{"kty": "XYZ"}] * (SET_MAX_KEYS - 1), GOOD)).keys) == 1
+    with pytest.raises(KeySetMalformed, match="the limit is"):
+        parse_key_set(key_set(*[{"kty": "XYZ"}] * SET_MAX_KEYS, GOOD))
