@@ -112,6 +112,14 @@ def _alike(endpoint: Endpoint) -> Iterator[Check]:
             return broken(id_, wrong, "the server fails where it should refuse with 400 or 401")
         return judge(id_, wrong is None, wrong or replies[0], advice)
 
+    yield refused(
+        "holder.bare",
+        [
+            ("with the token and no scheme", [("Authorization", token)]),
+            ("with the token as Basic", [("Authorization", f"Basic {token}")]),
+        ],
+        "two parts of the server, or a gateway and the server, then read one header in two ways",
+    )
     tampered = token[:-1] + _other(token[-1])
     yield refused(
         "holder.tampered",

@@ -115,6 +115,7 @@ _RULES = [
     Rule("holder.modern", "INFO", TRANSPORT, "the 2026-07-28 era is spoken, too"),
     Rule("holder.tools", "MUST", "MCP, tools", "tools/list answers the holder"),
     Rule("holder.scheme", "MUST", "RFC 9110 §11.1", "the scheme is taken in any case"),
+    Rule("holder.bare", "MUST", "RFC 6750 §2.1", "the token with another scheme, or with none, is refused"),
     Rule("holder.tampered", "MUST", SPEC + ": token handling", "the token with another last character is refused"),
     Rule("holder.padded", "SHOULD", "RFC 7515 §2", "the token with = behind it is refused"),
     Rule("holder.tab", "SHOULD", "RFC 6750 §2.1", "a tab in place of the blank is refused"),

@@ -187,7 +187,7 @@ def find_kind(endpoint: Endpoint) -> None:
         endpoint.kind = "open"
     elif endpoint.metadata_named or endpoint.metadata_reply is not None:
         endpoint.kind = "oauth"
-    elif endpoint.cloud and not endpoint.challenges and reply.refused and _gateway_speaks(reply):
+    elif endpoint.cloud and not endpoint.challenges and reply.refused and _gateway_speaks(endpoint):
         endpoint.kind = "platform"
     else:
         endpoint.kind = "static"
@@ -197,15 +197,18 @@ def _cloud(reply: Reply) -> str:
     names = {name for name, _ in reply.headers}
     if "x-fc-request-id" in names:
         return "Function Compute"
-    if names & {"apigw-requestid", "x-amzn-requestid", "x-amz-apigw-id"} or as_object(reply) in _AWS_WORDS:
+    if names & {"apigw-requestid", "x-amzn-requestid", "x-amz-apigw-id"}:
         return "API Gateway"
     return ""
 
 
-_AWS_WORDS: list[dict[str, object] | None] = [{"message": "Unauthorized"}, {"message": "Forbidden"}]
+_AWS_WORDS: list[dict[str, object]] = [{"message": "Unauthorized"}, {"message": "Forbidden"}]
 
 
-def _gateway_speaks(reply: Reply) -> bool:
+def _gateway_speaks(endpoint: Endpoint) -> bool:
     """Gateways have their own words for a refusal; a function behind them has others."""
+    reply = endpoint.stranger
     said = as_object(reply) or {}
-    return said.get("Code") == "AccessDenied" or said in _AWS_WORDS or bool(reply.value("x-fc-error-type"))
+    if endpoint.cloud == "API Gateway":
+        return said in _AWS_WORDS
+    return said.get("Code") == "AccessDenied" or bool(reply.value("x-fc-error-type"))

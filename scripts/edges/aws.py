@@ -144,6 +144,13 @@ class AwsEdge:
             await self.secrets.stop()
 
     async def _answer(self, request: Request) -> Answer:
+        """The door's own refusals carry the id of the request as well."""
+        request_id = str(uuid.uuid4())
+        answer = await self._decide(request, request_id)
+        name = "apigw-requestid" if self._platform.kind == "http-api" else "x-amzn-requestid"
+        return Answer(answer.status, (*answer.headers, (name, request_id)), answer.body)
+
+    async def _decide(self, request: Request, request_id: str) -> Answer:
         http_api = self._platform.kind == "http-api"
         if http_api and _head_bytes(request) > GATEWAY_HEAD_LIMIT_BYTES:
             return self._refusal(431)
@@ -157,23 +164,20 @@ class AwsEdge:
                 return self._refusal(404)
             route_key, path_parameters = selected[0].key, selected[1]
             needs_authorizer = not selected[0].is_open
-        request_id, trace_id, now = str(uuid.uuid4()), _trace_id(), time.time()
         event = event_of(
             self._platform,
             request,
             route_key=route_key,
             path_parameters=path_parameters,
             request_id=request_id,
-            trace_id=trace_id,
-            now=now,
+            trace_id=_trace_id(),
+            now=time.time(),
         )
         if self._authorizer is not None and needs_authorizer:
             refused = await self._authorize(self._authorizer, event)
             if refused is not None:
                 return refused
-        answer = await self._invoke(event)
-        traced = ("apigw-requestid", request_id) if http_api else ("x-amzn-requestid", request_id)
-        return Answer(answer.status, (*answer.headers, traced), answer.body)
+        return await self._invoke(event)
 
     async def _authorize(self, authorizer: Authorizer, event: Event) -> Answer | None:
         """None lets the event pass, with the authorizer's context in it."""

@@ -616,6 +616,16 @@ class CaseOfScheme(Correct):
         return value.startswith("Bearer ") and super().is_one_credential(value)
 
 
+@finds("holder.bare")
+class AnyScheme(Correct):
+    """What comes last in the header is the token."""
+
+    def door(self, request: Request) -> Answer | None:
+        given = request.all("authorization")
+        bare = len(given) == 1 and given[0].removeprefix("Basic ") == TOKEN
+        return None if bare else super().door(request)
+
+
 @finds("holder.tampered")
 class LastCharacterIsNotCompared(Correct):
     def is_good(self, token: str) -> bool:

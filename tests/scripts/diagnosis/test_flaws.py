@@ -209,3 +209,16 @@ def test_a_certificate_that_nobody_vouches_for_is_no_answer(tls: tuple[str, Path
     assert untrusting.exchange("GET", url).why.startswith("TLS: self")
     trusting = Wire(urlsplit(url), timeout=30, whole=60, ca_file=str(file))
     assert trusting.exchange("GET", url).status == 401
+
+
+class BareWords(Correct):
+    """Words that API Gateway uses, too: without its header they are a server's own, and a refusal without a login."""
+
+    def answer(self, request: Request) -> Answer:
+        found = super().answer(request) if not request.path.startswith("/.well-known/") else Answer(404)
+        return Answer(403, [], b'{"message":"Forbidden"}') if found.status == 401 else found
+
+
+def test_a_gateway_is_known_by_more_than_its_words() -> None:
+    with running(BareWords()) as server:
+        assert failed(examined(server)) == {"door.status", "hostile.status"}
