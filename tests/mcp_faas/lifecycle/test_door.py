@@ -1,0 +1,110 @@
+"""What proves that a door accepts or refuses a token, and how long it is asked. Time moves when it sleeps."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from mcp_faas.lifecycle.clock import TookTooLong
+from mcp_faas.lifecycle.door import ACCEPTED_SECONDS, AFTER_PROOF_SECONDS, IN_A_ROW, UNREFUSED_FAILS_SECONDS, Door
+from mcp_faas.lifecycle.probe import Answer, Probe
+from mcp_faas.lifecycle.run import Run, RunFailed
+from mcp_faas.tokens import mint
+from rotating.clock import FastClock
+
+TOKEN = mint(datetime(2026, 11, 22, tzinfo=timezone.utc))
+JUST_NOW, LONG_AGO = timedelta(seconds=5), timedelta(seconds=UNREFUSED_FAILS_SECONDS + 1)
+
+
+class Script(Probe):
+    """Answers with these statuses; the last one for ever."""
+
+    def __init__(self, *statuses: int | None, time: datetime | None = None) -> None:
+        super().__init__("http://127.0.0.1/mcp", 1.0)
+        self._statuses, self._time = [*statuses], time
+        self.asked = 0
+
+    def ask(self, token: str | None) -> Answer:
+        self.asked += 1
+        return Answer(self._statuses.pop(0) if len(self._statuses) > 1 else self._statuses[0], self._time)
+
+
+def door(script: Probe, seconds: float = 110.0) -> tuple[Door, FastClock]:
+    clock = FastClock()
+    return Door(script, Run(clock, seconds, 10.0)), clock
+
+
+def test_a_proof_is_several_equal_answers_without_one_between() -> None:
+    almost = [200] * (IN_A_ROW - 1)
+    script = Script(*almost, 401, *almost, 503, *almost, None, 200)
+    door(script)[0].prove_accepted(TOKEN)
+    assert script.asked == 3 * IN_A_ROW + IN_A_ROW
+    almost = [401] * (IN_A_ROW - 1)
+    script = Script(*almost, 200, *almost, 503, 403)
+    assert door(script)[0].prove_refused(TOKEN, JUST_NOW, later_will_do=True)
+    assert script.asked == 2 * IN_A_ROW + IN_A_ROW
+
+
+@pytest.mark.parametrize(("seconds", "asked_for"), [(1000.0, ACCEPTED_SECONDS), (60.0, 60.0 - AFTER_PROOF_SECONDS)])
+def test_a_door_is_asked_for_a_while_and_time_is_kept_for_what_follows(seconds: float, asked_for: float) -> None:
+    found, clock = door(Script(401), seconds)
+    began = clock.monotonic()
+    with pytest.raises(RunFailed, match=r"does not accept mcp-.* It was not delivered, and no token was disabled"):
+        found.prove_accepted(TOKEN)
+    assert asked_for < clock.monotonic() - began < asked_for + 5
+
+
+@pytest.mark.parametrize(
+    ("status", "since", "later_will_do", "fails"),
+    [
+        (200, JUST_NOW, True, False),
+        (200, LONG_AGO, True, True),
+        (200, JUST_NOW, False, True),
+        (503, JUST_NOW, True, True),
+        (None, JUST_NOW, True, True),
+    ],
+)
+def test_a_door_that_has_not_noticed_yet_is_asked_by_a_later_run(
+    status: int | None, since: timedelta, later_will_do: bool, fails: bool
+) -> None:
+    found, _ = door(Script(status))
+    if not fails:
+        assert found.prove_refused(TOKEN, since, later_will_do=later_will_do) is False
+        return
+    with pytest.raises(RunFailed, match=r"is not proven to refuse it .* It was not deleted"):
+        found.prove_refused(TOKEN, since, later_will_do=later_will_do)
+
+
+def test_a_call_without_an_end_proves_nothing() -> None:
+    class Silent(Script):
+        def ask(self, token: str | None) -> Answer:
+            raise TookTooLong("no end after 10.0 s")
+
+    with pytest.raises(RunFailed, match="no end after"):
+        door(Silent(200))[0].prove_accepted(TOKEN)
+
+
+def test_the_doors_clock_is_asked_once_and_ours_counts_where_it_tells_none() -> None:
+    ahead = datetime.now(timezone.utc) + timedelta(hours=1)
+    script = Script(401, time=ahead)
+    found, clock = door(script)
+    clock.sleep(30)
+    assert abs((found.now() - ahead).total_seconds()) < 5
+    clock.sleep(30)
+    assert abs((found.now() - ahead).total_seconds() - 30) < 5
+    assert script.asked == 1
+    found, clock = door(Script(401))
+    assert abs((found.now() - clock.now()).total_seconds()) < 5
+
+
+def test_a_run_that_has_used_up_its_time_calls_nobody() -> None:
+    run = Run(FastClock(), 20.0, 10.0)
+    run.pause(30.0)
+    assert run.left() == pytest.approx(0, abs=1), "a pause is cut to the time that is left"
+    run.clock.sleep(1.0)
+    run.wrote = True
+    with pytest.raises(
+        RunFailed, match=r"used up its 20 s\. What was written so far is safe; run the same command again"
+    ):
+        run.bounded()
