@@ -393,6 +393,27 @@ def test_rollback_during_a_rotation_ends_it() -> None:
     assert sorted_.current.token.data == current.data
 
 
+def test_rollback_ends_a_rotation_that_began_after_an_earlier_rollback() -> None:
+    again, newer, added = ours(5 * DAY, delivered=HOUR), ours(4 * DAY, delivered=4 * DAY), ours(SECOND)
+    assert said(planned(document(again, newer, added), Rollback()))[0] == ("return", again)
+
+
+def test_a_rollback_that_was_interrupted_delivers_and_marks_the_delivery() -> None:
+    again, newer = ours(5 * DAY, delivered=HOUR), ours(4 * DAY, delivered=4 * DAY)
+    found = planned(document(again, newer), Rollback(), progress=Progress(behind=True))
+    assert said(found) == [("deliver", again), ("mark", again)]
+    found = planned(document(again, newer), Rollback(), progress=Progress(unmarked=True))
+    assert said(found) == [("mark", again)]
+
+
+def test_what_is_disabled_says_since_when() -> None:
+    current = ours(DAY, delivered=DAY)
+    (after,) = apply(Step("disable", current), document(current), NOW + SECOND / 2).tokens
+    known = marks(after.name)
+    assert known
+    assert (after.enabled, known.disabled) == (False, NOW)
+
+
 def test_rollback_after_the_overlap_is_refused() -> None:
     for tokens in (
         [ours(HOUR, delivered=HOUR)],
