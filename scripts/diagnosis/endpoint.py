@@ -94,6 +94,10 @@ class Endpoint:
         self.canaries.append(made)
         return made
 
+    def bearing(self, token: str = "") -> Headers:
+        """The header with the endpoint's token, or with another."""
+        return [("Authorization", f"Bearer {token or self.token}")]
+
     def post(
         self, body: bytes = INITIALIZE, headers: Headers = (), *, note: str = "", url: str = "", method: str = "POST"
     ) -> Reply:

@@ -1,4 +1,4 @@
-"""What changes when a good token comes: it is let in, and nothing that only resembles it.
+"""What changes when a good token comes: it is let in, and what it may do.
 
 Sends the token to this endpoint alone; every `note` describes it and none quotes it.
 """
@@ -6,9 +6,9 @@ Sends the token to this endpoint alone; every `note` describes it and none quote
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from urllib.parse import quote
+from collections.abc import Iterator
 
+from diagnosis import lookalikes
 from diagnosis.challenges import read
 from diagnosis.checks import Check, broken, judge, not_applicable, ok
 from diagnosis.endpoint import FOREIGN, LEGACY, MODERN, Endpoint, message, modern_headers, rpc
@@ -18,7 +18,6 @@ from lifecycle.verify import CAUSES
 from mcp_faas.tokens import has_our_shape
 
 IDS = tuple(id_ for id_ in RULES if id_.startswith("holder."))
-BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 NO_SUCH_TOOL = "doctor-no-such-tool"  # what is called must not do anything, should the server let it pass
 DISAGREE = -32020
 
@@ -31,7 +30,7 @@ def examine(endpoint: Endpoint, forbidden_tool: str = "") -> Iterator[Check]:
     if endpoint.kind == "open":
         yield from (not_applicable(id_, "everybody gets in, with a token or without") for id_ in IDS)
         return
-    reply = endpoint.post(headers=bearer(endpoint), note="with the token")
+    reply = endpoint.post(headers=endpoint.bearing(), note="with the token")
     accepted = _accepted(endpoint, reply)
     yield accepted
     if accepted.result != "pass":
@@ -39,21 +38,17 @@ def examine(endpoint: Endpoint, forbidden_tool: str = "") -> Iterator[Check]:
         return
     modern = endpoint.post(
         message("server/discover", era=MODERN),
-        [*modern_headers("server/discover"), *bearer(endpoint)],
+        [*modern_headers("server/discover"), *endpoint.bearing()],
         note="server/discover with the token",
     )
     speaks = "result" in (rpc(modern) or {})
     yield judge("holder.modern", speaks, modern, f"clients of {MODERN} fall back to initialize; nothing is broken")
     yield _tools(endpoint, reply)
-    yield from _alike(endpoint)
+    yield from lookalikes.examine(endpoint)
     yield _origin(endpoint)
     yield _get(endpoint)
     yield from _modern(endpoint, speaks)
     yield _step_up(endpoint, forbidden_tool)
-
-
-def bearer(endpoint: Endpoint, token: str = "") -> Headers:
-    return [("Authorization", f"Bearer {token or endpoint.token}")]
 
 
 def _accepted(endpoint: Endpoint, reply: Reply) -> Check:
@@ -80,7 +75,7 @@ def _accepted(endpoint: Endpoint, reply: Reply) -> Check:
 def _session(endpoint: Endpoint, hello: Reply) -> Headers:
     """A stateful server wants its session's id, and to hear that the client is ready."""
     session = hello.value("mcp-session-id")
-    headers = [("MCP-Protocol-Version", LEGACY), *bearer(endpoint)]
+    headers = [("MCP-Protocol-Version", LEGACY), *endpoint.bearing()]
     if session:
         headers.append(("Mcp-Session-Id", session))
         ready = b'{"jsonrpc":"2.0","method":"notifications/initialized"}'
@@ -100,111 +95,14 @@ def _tools(endpoint: Endpoint, hello: Reply) -> Check:
     return judge("holder.tools", listed, reply, CAUSES.get(reply.status, "") or advice)
 
 
-def _alike(endpoint: Endpoint) -> Iterator[Check]:
-    """What only looks like the token."""
-    token = endpoint.token
-    yield _scheme(endpoint)
-
-    def refused(id_: str, attempts: Sequence[tuple[str, Headers]], advice: str) -> Check:
-        replies = [endpoint.post(headers=headers, note=note) for note, headers in attempts]
-        wrong = next((reply for reply in replies if reply.let_in or reply.failed), None)
-        if wrong is not None and wrong.failed:
-            return broken(id_, wrong, "the server fails where it should refuse with 400 or 401")
-        return judge(id_, wrong is None, wrong or replies[0], advice)
-
-    yield refused(
-        "holder.bare",
-        [
-            ("with the token and no scheme", [("Authorization", token)]),
-            ("with the token as Basic", [("Authorization", f"Basic {token}")]),
-        ],
-        "two parts of the server, or a gateway and the server, then read one header in two ways",
-    )
-    tampered = token[:-1] + _other(token[-1])
-    yield refused(
-        "holder.tampered",
-        [("with another last character", bearer(endpoint, tampered))],
-        "the signature, or the end of the token, is not compared",
-    )
-    yield refused(
-        "holder.padded",
-        [("with = behind the token", bearer(endpoint, token + "="))],
-        "one token has several spellings, so lists of revoked tokens and caches miss it: "
-        "check the text before decoding",
-    )
-    yield refused(
-        "holder.tab",
-        [("with a tab", [("Authorization", f"Bearer\t{token}")])],
-        "front doors and servers that split at different blanks see different tokens",
-    )
-    made_up = bearer(endpoint, endpoint.canary())
-    good = bearer(endpoint)
-    yield refused(
-        "holder.twice",
-        [
-            ("with the token and a made-up one in two headers", [*good, *made_up]),
-            ("with a made-up token and the token in two headers", [*made_up, *good]),
-        ],
-        "a gateway that looks at one header and a server that looks at the other are both deceived: refuse two",
-    )
-    joined = f"Bearer {token}, Bearer {endpoint.canary()}"
-    yield refused(
-        "holder.joined",
-        [("with two credentials in one header", [("Authorization", joined)])],
-        "gateways join repeated headers with a comma: whoever is let in so was checked by one part of it",
-    )
-    yield _query(endpoint)
-    yield _elsewhere(endpoint)
-
-
-def _other(character: str) -> str:
-    """Another character whose highest bit differs, so that it never decodes to the same bytes."""
-    place = BASE64URL.find(character)
-    return BASE64URL[place ^ 32] if place >= 0 else "A"
-
-
-def _scheme(endpoint: Endpoint) -> Check:
-    for scheme in ("bearer", "BEARER"):
-        reply = endpoint.post(
-            headers=[("Authorization", f"{scheme} {endpoint.token}")], note=f"with the scheme {scheme}"
-        )
-        if not reply.let_in:
-            if endpoint.kind == "platform":
-                why = f"{endpoint.cloud} compares the scheme letter by letter; clients write Bearer"
-                return not_applicable("holder.scheme", why)
-            return broken("holder.scheme", reply, "compare the scheme without regard to case")
-    return ok("holder.scheme", reply)
-
-
-def _query(endpoint: Endpoint) -> Check:
-    query = "&".join(part for part in (endpoint.parts.query, f"access_token={quote(endpoint.token)}") if part)
-    reply = endpoint.post(url=endpoint.at(endpoint.parts.path, query), note="with the token in the query alone")
-    return judge("holder.query", not reply.let_in, reply, "tokens in URLs end up in logs and histories: ignore them")
-
-
-def _elsewhere(endpoint: Endpoint) -> Check:
-    token = endpoint.token
-    form = [("Content-Type", "application/x-www-form-urlencoded")]
-    replies = [
-        endpoint.post(f"access_token={quote(token)}".encode(), form, note="with the token in a form"),
-        endpoint.post(headers=[("Cookie", f"access_token={token}")], note="with the token in a cookie"),
-        endpoint.post(
-            headers=[("X-Forwarded-Authorization", f"Bearer {token}")], note="with the token in another header"
-        ),
-    ]
-    opened = next((reply for reply in replies if reply.let_in), None)
-    advice = "only the Authorization header counts: cookies are sent by any page that a browser opens"
-    return judge("holder.elsewhere", opened is None, opened or replies[0], advice)
-
-
 def _origin(endpoint: Endpoint) -> Check:
-    reply = endpoint.post(headers=[*bearer(endpoint), ("Origin", FOREIGN)], note=f"with the token, from {FOREIGN}")
+    reply = endpoint.post(headers=[*endpoint.bearing(), ("Origin", FOREIGN)], note=f"with the token, from {FOREIGN}")
     advice = "answer 403 to origins that are not on your list, or a page that the user opens can call local servers"
     return judge("holder.origin", reply.status == 403, reply, advice)
 
 
 def _get(endpoint: Endpoint) -> Check:
-    headers = [*bearer(endpoint), ("Accept", "text/event-stream"), ("MCP-Protocol-Version", LEGACY)]
+    headers = [*endpoint.bearing(), ("Accept", "text/event-stream"), ("MCP-Protocol-Version", LEGACY)]
     reply = endpoint.get(headers=headers, note="with the token")
     if reply.status == 405:
         allow = reply.value("allow")
@@ -226,7 +124,7 @@ def _modern(endpoint: Endpoint, speaks: bool) -> Iterator[Check]:
     yield _agree(endpoint)
     listing = endpoint.post(
         message("tools/list", era=MODERN),
-        [*modern_headers("tools/list"), *bearer(endpoint)],
+        [*modern_headers("tools/list"), *endpoint.bearing()],
         note=f"tools/list of {MODERN} with the token",
     )
     result = (rpc(listing) or {}).get("result") or {}
@@ -247,7 +145,7 @@ def _agree(endpoint: Endpoint) -> Check:
         ("the version is not the body's", _other_version(), modern_headers("tools/list")),
     ]
     for note, body, headers in attempts:
-        reply = endpoint.post(body, [*headers, *bearer(endpoint)], note=f"with the token, {note}")
+        reply = endpoint.post(body, [*headers, *endpoint.bearing()], note=f"with the token, {note}")
         if reply.status != 400:
             return broken(
                 "holder.agree", reply, f"answer 400 with code {DISAGREE}: what a proxy decides by is a lie here"
@@ -266,7 +164,7 @@ def _step_up(endpoint: Endpoint, tool: str) -> Check:
         return not_applicable("holder.step-up", "name a tool for which the token lacks a scope, with --forbidden-tool")
     reply = endpoint.post(
         message("tools/call", {"name": tool, "arguments": {}}),
-        [("MCP-Protocol-Version", LEGACY), *bearer(endpoint)],
+        [("MCP-Protocol-Version", LEGACY), *endpoint.bearing()],
         note=f"tools/call of {tool} with the token",
     )
     if reply.status != 403:

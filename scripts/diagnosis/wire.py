@@ -201,7 +201,8 @@ class Wire:
             return found
         if self._reach is None:
             own = self._addresses(self._target, port)
-            self._reach = max((reach_of(address) for address in own), default=Reach.PUBLIC)
+            # The farthest: a public name that also has a loopback address opens nothing.
+            self._reach = min((reach_of(address) for address in own), default=Reach.PUBLIC)
         for address in found:
             if reach_of(address) > min(self._reach, Reach.LOOPBACK):
                 raise NotFetched(

@@ -240,6 +240,7 @@ def test_the_token_goes_nowhere_else() -> None:
 def test_the_page_has_every_rule_and_no_other() -> None:
     rows = re.findall(r"^\| `([a-z.0-9-]+)` \| (\w+) \| (.+?) \| (.+?) \|$", PAGE.read_text(), re.MULTILINE)
     assert rows == [(rule.id, rule.level, rule.what, rule.source) for rule in RULES.values()]
+    assert f"as an OAuth 2.1 resource server: {len(RULES)} rules" in PAGE.read_text()
 
 
 def test_the_page_has_the_help() -> None:

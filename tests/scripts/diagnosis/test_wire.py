@@ -144,6 +144,12 @@ def test_a_private_endpoint_leads_to_private_addresses_but_not_to_this_machine()
     assert "not fetched" in made.exchange("GET", "https://trap.corp/").why
 
 
+def test_a_name_with_two_kinds_of_addresses_counts_as_the_farther() -> None:
+    hosts = {"mcp.example.com": [PUBLIC, "127.0.0.1"], "trap.example.com": ["127.0.0.1"]}
+    made = Wire(urlsplit("https://mcp.example.com/mcp"), timeout=0.2, whole=100, resolve=lambda host, port: hosts[host])
+    assert "not fetched" in made.exchange("GET", "https://trap.example.com/").why
+
+
 def test_the_answer_of_a_name_server_is_kept() -> None:
     """A second answer that leads elsewhere comes too late."""
     asked: list[str] = []
