@@ -213,7 +213,7 @@ class Gate:
         return body
 
     def _refusal(self, error: AuthError, call: Call) -> Refusal:
-        url = metadata_url(call.public_url) if self.issuers and call.public_url else None
+        url = metadata_url(call.public_url, call.mount) if self.issuers and call.public_url else None
         return refuse(error, resource_metadata=url, scopes=self.scopes_required)
 
 

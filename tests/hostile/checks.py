@@ -31,10 +31,9 @@ def closed_list() -> frozenset[str]:
 
 
 def metadata_url(resource: str) -> str:
-    """RFC 9728 §3.1, for a resource of the form https://host/path."""
-    scheme, _, rest = resource.partition("://")
-    host, _, path = rest.partition("/")
-    return f"{scheme}://{host}/.well-known/oauth-protected-resource/{path}"
+    """RFC 9728 §3.1, for a resource of the form https://host/path; behind the stage for https://host/stage/path."""
+    before, _, path = resource.rpartition("/")
+    return f"{before}/.well-known/oauth-protected-resource/{path}"
 
 
 def challenge(expect: Expect, resource: str) -> tuple[str, dict[str, str]]:

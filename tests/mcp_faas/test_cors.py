@@ -105,6 +105,16 @@ async def test_metadata_that_a_cache_kept_for_another_still_reaches_the_page() -
 
 
 @pytest.mark.anyio
+async def test_metadata_that_a_cache_kept_for_one_page_reaches_the_other() -> None:
+    other = "http://localhost:6274"
+    async with client({**JWT, "MCP_ALLOWED_ORIGINS": f"{ORIGIN} {other}"}) as http:
+        page = Page(http, ORIGIN)
+        for one in (page, Page(http, other, page.cache), page):
+            assert (await one.fetch("GET", WELL_KNOWN)).json()["resource"] == RESOURCE
+        assert len(page.cache.kept) == 2
+
+
+@pytest.mark.anyio
 async def test_preflight_is_for_the_method_of_its_path() -> None:
     async with client(JWT) as http:
         for path, method in ((WELL_KNOWN, "GET"), (f"{WELL_KNOWN}/mcp", "GET"), ("/mcp", "POST")):

@@ -14,10 +14,16 @@ from mcp_faas.auth.scopes import OFFLINE_ACCESS
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
 
 
-def metadata_url(resource: str) -> str:
-    """Where a resource's metadata is found: the well-known part goes between host and path (RFC 9728 §3.1)."""
+def metadata_url(resource: str, mount: str = "") -> str:
+    """Where a resource's metadata is found: the well-known part goes between host and path (RFC 9728 §3.1).
+
+    `mount` is the beginning of the path, like `/prod`, without which no request reaches us: then the part goes behind
+    it. A challenge may name any URL (§5.1), and the one at the host's root would be somebody else's 404.
+    """
     parts = urlsplit(resource)
-    return urlunsplit((parts.scheme, parts.netloc, WELL_KNOWN + parts.path.removesuffix("/"), parts.query, ""))
+    mount = mount if parts.path.startswith(f"{mount}/") else ""
+    path = mount + WELL_KNOWN + parts.path.removeprefix(mount).removesuffix("/")
+    return urlunsplit((parts.scheme, parts.netloc, path, parts.query, ""))
 
 
 def metadata(resource: str, issuers: Sequence[str], scopes_supported: Iterable[str]) -> bytes:

@@ -75,6 +75,7 @@ def _read(event: Any, context: LambdaContext, public_url: str | None) -> tuple[H
     scope[SCOPE_KEY] = Call(
         request_id=context.aws_request_id,
         public_url=public_url or f"https://{host}{prefix}/mcp",
+        mount=prefix,
         gateway=_principal(request.get("authorizer")),
     )
     del scope["aws.event"], scope["aws.context"]  # nobody behind this line shall see the caller's headers again

@@ -194,7 +194,8 @@ def test_named_stage_is_part_of_the_public_url_and_not_of_the_path(make: Callabl
     handler = make(**JWT)
     refused = handler(event(call("who"), path="/prod/mcp", stage="prod"))
     assert refused["statusCode"] == 401
-    well_known = f"https://{HOST}/.well-known/oauth-protected-resource/prod/mcp"
+    # The host's root is no stage of this API: nothing but what begins with /prod reaches the function.
+    well_known = f"https://{HOST}/prod/.well-known/oauth-protected-resource/mcp"
     assert f'resource_metadata="{well_known}"' in refused["headers"]["www-authenticate"]
     told = handler(event(method="GET", path="/prod/.well-known/oauth-protected-resource", stage="prod"))
     assert json.loads(told["body"])["resource"] == f"https://{HOST}/prod/mcp"
