@@ -48,6 +48,14 @@ def test_there_are_enough_cases_and_each_has_a_name_of_its_own() -> None:
     assert len(rows) >= LEAST_CASES
     assert not [name for name, number in Counter(row[0] for row in rows).items() if number > 1]
     assert all(row[1] for row in rows), "each says where it comes from"
+    sources = {source for row in rows for source in row[1].split(" ")}
+    # What a bare `jwt.decode` lets through, and the RFCs' rules for a resource server: none without a case.
+    assert sources >= {f"P{number}" for number in range(1, 18)}
+    assert sources >= {
+        *(f"6750-{rule}" for rule in range(1, 6)),
+        *(f"8725-3.{rule}" for rule in (1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 12)),
+    }
+    assert sources >= {"9068-2.1", "9068-2.2", "9449", "9700-4.13"}
     assert not [row for row in rows if not 200 <= int(row[2].split(" ")[0]) < 500]
 
 
