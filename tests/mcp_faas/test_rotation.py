@@ -225,7 +225,9 @@ def test_a_full_document_makes_room_with_what_is_disabled(current: list[Token]) 
 
 
 def test_a_full_document_with_no_room_to_make_is_refused() -> None:
-    unsent = ours(70 * DAY, revoked=60 * DAY)  # nobody has it, but with no other one of ours it stays
+    unsent = ours(70 * DAY, revoked=60 * DAY)  # nobody should have it, but with no other one of ours it stays
+    gone = ours(70 * DAY, enabled=False, delivered=70 * DAY, disabled=HOUR)
+    assert said(planned(document(*map(foreign, range(18)), unsent, gone))) == [("delete", gone)]
     with pytest.raises(PlanRefused, match="20 tokens"):
         planned(document(*map(foreign, range(19)), unsent))
 
@@ -254,6 +256,13 @@ def test_a_clock_that_was_ahead_ends_no_overlap_early_and_orders_new_tokens_afte
     current = Generations(after).current
     assert current
     assert current.token.data == token.data
+
+
+@pytest.mark.parametrize("intent", [Rotate(), Mint(), Rollback(), Revoke("printer-0", at_once=True)], ids=str)
+def test_a_masked_document_is_not_planned_for(intent: Intent) -> None:
+    current = ours(40 * DAY, delivered=40 * DAY)
+    with pytest.raises(DocumentError, match="printer-0 has a masked value"):
+        planned(document(replace(foreign(), data="fore****" + "*" * 32), current), intent)
 
 
 # Mint, revoke, rollback
