@@ -29,7 +29,7 @@ from mcp_faas.planning.vocabulary import (
     Step,
 )
 from mcp_faas.planning.withdrawal import plan_revoke, plan_rollback
-from mcp_faas.tokens import Token, TokenDocument, check_writable, marks
+from mcp_faas.tokens import Token, TokenDocument, check_writable
 
 __all__ = [
     "WRITES",
@@ -58,7 +58,7 @@ __all__ = [
 def plan(intent: Intent, document: TokenDocument, now: datetime, policy: Policy, progress: Progress) -> Plan:
     """What this run would do with this document. Raises DocumentError where nothing may be written."""
     check_writable(document)
-    lost = _lost(intent, document, progress)
+    lost = _lost(document, progress)
     if lost:
         return Plan((Step("add", lost),))
     if isinstance(intent, Revoke):
@@ -75,10 +75,6 @@ def deliverable(intent: Intent, document: TokenDocument) -> Token | None:
     return current.token if current else None
 
 
-def _lost(intent: Intent, document: TokenDocument, progress: Progress) -> Token | None:
+def _lost(document: TokenDocument, progress: Progress) -> Token | None:
     """A token that this run has handed out and that somebody's write has removed: its clients must be let in again."""
-    for token in progress.delivered:
-        said, wanted = marks(token.name), marks(intent.name) if isinstance(intent, Revoke) else None
-        if document.holding(token.data) is None and not (said and wanted and said.same_token(wanted)):
-            return token
-    return None
+    return next((token for token in progress.delivered if document.holding(token.data) is None), None)

@@ -175,6 +175,9 @@ class TestFile(CompareAndSwapContract):
         store.write(snapshot, snapshot.document.adding(mint(NOW)))
         assert link.is_symlink()
         assert len(place.truth()["tokens"]) == 2
+        assert [lock.name for lock in tmp_path.glob(".*.lock")] == [f".{place.path.name}.lock"], (
+            "two locks lock nothing"
+        )
 
     def test_what_a_killed_run_left_is_overwritten(self, place: Any) -> None:
         left = place.path.with_name(f".{place.path.name}.tmp")
