@@ -5,19 +5,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import sys
-from argparse import Namespace
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from types import FrameType
+from types import FrameType, SimpleNamespace
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "functions")]
+# What takes time to load is imported further down, behind the handlers: Ctrl-C before them would show a traceback.
 
 DONE, FAILED, USAGE, REFUSED = 0, 1, 2, 3
+GO_ON = "what was written so far is safe; run the same command again to go on"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -52,7 +49,7 @@ def command(name: str) -> Callable[..., int]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; every way out but 0 says why on stderr, and none with a traceback, which could show a token."""
-    chosen = Namespace()
+    chosen = SimpleNamespace()
     try:
         for number in SIGNALS:
             signal.signal(number, _stop)
@@ -62,10 +59,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         finally:
             _hear_no_more()  # what is left is to end
     except Stopped:
-        return _end(chosen, FAILED, "stopped", "what was written so far is safe; run the same command again to go on")
+        return _end(chosen, FAILED, "stopped", GO_ON)
 
 
-def _run(chosen: Namespace, argv: Sequence[str] | None) -> int:
+def _run(chosen: SimpleNamespace, argv: Sequence[str] | None) -> int:
+    from pathlib import Path
+
+    root = Path(__file__).resolve().parent.parent
+    sys.path[:0] = [str(root / "scripts"), str(root / "functions")]
     from lifecycle import arguments, memory
     from lifecycle.errors import UsageError
     from lifecycle.output import OutputLost, show
@@ -91,21 +92,25 @@ def _run(chosen: Namespace, argv: Sequence[str] | None) -> int:
         return _end(chosen, FAILED, "failed", error)
     except OutputLost as error:
         advice = "run the same command again"
-        if "token" in chosen:
+        if hasattr(chosen, "token"):
             advice = "the document is as `list` shows it; `rotate ADDRESS --deliver stdout` shows its current token"
         return _end(chosen, FAILED, "failed", f"standard output {error}; {advice}")
     except ModuleNotFoundError as error:
-        _run_again_in_environment()
+        _run_again()
         return _end(chosen, FAILED, "failed", f"{error.name} is not installed; run `make setup`, then this again")
     except Exception as error:  # noqa: BLE001 - a defect; its text may quote a token, its type and place do not
         return _end(chosen, FAILED, "failed", f"unexpected {defect(error)}; run the same command again")
 
 
-def _end(chosen: Namespace, code: int, word: str, why: object) -> int:
-    from lifecycle import output, report
+def _end(chosen: SimpleNamespace, code: int, word: str, why: object) -> int:
+    from lifecycle import output
 
     output.say(f"{word}: {why}")
     if getattr(chosen, "json", False):
+        import contextlib
+
+        from lifecycle import report
+
         token = getattr(chosen, "token", None)
         told = {"error": output.concealed(str(why)), "exit": code, **({"token": token} if token else {})}
         with contextlib.suppress(output.OutputLost):  # then the sentence above is all there is
@@ -126,14 +131,17 @@ def _hear_no_more() -> None:
 def _unraisable(unraisable: sys.UnraisableHookArgs) -> None:
     """What is raised while an object is destroyed, the interpreter can only print, traceback and text and all."""
     if unraisable.exc_type is Stopped:  # the run would go on, and no second signal would reach it
-        _end(Namespace(), FAILED, "stopped", "what was written so far is safe; run the same command again to go on")
+        _end(SimpleNamespace(), FAILED, "stopped", GO_ON)
         os._exit(FAILED)
 
 
-def _run_again_in_environment() -> None:
+def _run_again() -> None:
     """`python3 scripts/tokens.py` on a machine's own Python means the environment that `make setup` made."""
-    python = ROOT / ".venv" / "bin" / "python"
-    if python.exists() and Path(sys.prefix).resolve() != (ROOT / ".venv").resolve():
+    from pathlib import Path
+
+    environment = Path(__file__).resolve().parent.parent / ".venv"
+    python = environment / "bin" / "python"
+    if python.exists() and not environment.samefile(sys.prefix):
         os.execv(python, [str(python), *sys.argv])  # noqa: S606 - the same command line, which holds no secret
 
 

@@ -7,6 +7,9 @@ the process wrote, said, started and set, raw, encoded and in pieces; the cloud'
 from __future__ import annotations
 
 import json
+import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +24,7 @@ from typing import Any, Literal
 import pytest
 
 from edges.listener import Answer
+from support.canaries import Canaries
 from support.hunted_places import CLIENT_SECRET, REGION, TOKEN, Places, StoreKind, places
 from support.hunting import make_folders, watch
 from support.hunts import DISABLED, FOREIGN, NOISY, Caught, aged, leaks, private
@@ -277,6 +281,43 @@ def test_no_secret_is_shown(hunted: dict[str, Future[Caught]], name: str, cases:
     if seen.exit > 0:
         assert seen.stderr.strip(), "a non-zero exit says why"
     assert leaks(caught) == []
+
+
+# What the kernel sees
+
+TRACE = "trace=execve,write,pwrite64,writev,pwritev,pwritev2,sendto,sendmsg,memfd_create"
+SINK = re.compile(
+    r"^\d* *write\(\d+</[^>]*/(\.tokens\.json\.tmp|\.token\.tmp|\.\.env\.tmp|output)>|^\d* *sendto\(\d+<socket:"
+)
+
+
+def can_trace(folder: Path) -> bool:
+    """Is there an strace, and may it look into its children?"""
+    if shutil.which("strace") is None or os.geteuid() != 0:  # the memory of the tool is closed to other users' tracers
+        return False
+    done = subprocess.run(["strace", "-f", "-qq", "-o", folder / "probe", "true"], stderr=subprocess.DEVNULL)
+    return done.returncode == 0
+
+
+def test_no_secret_is_written_but_to_its_place(tmp_path: Path, cases: Counter[str]) -> None:
+    if not can_trace(tmp_path):
+        pytest.skip("no strace here that may look into a process; what is written is hunted in the other tests, too")
+    folders = make_folders(tmp_path / "run")
+    trace = tmp_path / "trace"
+    with places("file", folders["work"] / "tokens.json") as around:
+        around.store.put({"tokens": [FOREIGN.dump(), aged(timedelta(days=40), timedelta(days=40)).dump()]})
+        deliver = f"--deliver file:token --deliver env:.env --deliver aws://{REGION}/{CLIENT_SECRET}".split()
+        typed = ["rotate", around.store.address, "--probe", around.door.url, *deliver]
+        tracer = ["strace", "-f", "-qq", "-y", "-s", "65535", "-o", str(trace), "-e", TRACE]
+        seen = watch(
+            [*tracer, sys.executable, TOOL, *typed], tmp_path / "run", {**around.environment, **NOISY, "PYTHONPATH": ""}
+        )
+        canaries = Canaries({FOREIGN.data, *around.shown()})
+    assert seen.exit == 0, seen.stderr
+    lines = [line for line in trace.read_text().splitlines() if canaries.found(line.encode())]
+    assert len(lines) >= 5, "the tracer has seen the secrets go where they belong"
+    assert [line for line in lines if not SINK.search(line)] == []
+    cases["system calls with a secret"] += len(lines)
 
 
 # Does the hunt find what there is to find?
