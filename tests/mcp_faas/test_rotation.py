@@ -318,6 +318,9 @@ def test_revoke_of_what_is_disabled_or_was_never_handed_out() -> None:
     after = apply(found.steps[0], document(current, added), NOW)
     assert planned(after).steps == (), "a rotation goes on with a token that was revoked"
     assert "no place is given it any more" in planned(after, Revoke(added.name)).note
+    over = NOW + SECOND + POLICY.overlap
+    assert plan(Rotate(), after, over - SECOND, POLICY, Progress()).steps == ()
+    assert actions(plan(Rotate(), after, over, POLICY, Progress())) == ["disable", "delete"]
 
 
 def test_revoke_now_replaces_the_only_token_before_it_goes() -> None:

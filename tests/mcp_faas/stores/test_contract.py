@@ -24,6 +24,7 @@ from mcp_faas.stores import (
     open_store,
     read_secret,
 )
+from mcp_faas.stores.private_file import locked
 from mcp_faas.tokens import DocumentError, TokenDocument, mint
 from rotating.clock import FastClock
 from rotating.services import FUNCTION, SERVICES, SETTINGS, AwsService, FileService, service
@@ -166,6 +167,16 @@ class TestFile(CompareAndSwapContract):
         store.write(snapshot, snapshot.document.adding(mint(NOW)))
         for path in place.path.parent.iterdir():
             assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+
+    def test_a_lock_that_is_kept_for_long_is_no_refusal(self, place: Any) -> None:
+        store = open_store(place.address, Access(timeout=0.1))
+        snapshot = store.read()
+        with (
+            locked(place.path.with_name(f".{place.path.name}.lock"), 1.0),
+            pytest.raises(StoreUnavailable, match="stays"),
+        ):
+            store.write(snapshot, snapshot.document.adding(mint(NOW)))
+        store.write(snapshot, snapshot.document.adding(mint(NOW)))
 
     def test_a_link_stays_a_link(self, place: Any, tmp_path: Path) -> None:
         link = tmp_path / "link.json"

@@ -38,6 +38,21 @@ def test_another_writers_unfinished_file_is_left_alone(tmp_path: Path) -> None:
     assert (target.read_text(), unfinished.exists()) == ("whole", False)
 
 
+def test_what_takes_the_place_is_on_the_disk_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a power failure a name may be there and its content not."""
+    seen: list[tuple[str, bool]] = []
+    sync = os.fsync
+
+    def watched(handle: int) -> None:
+        if not seen:
+            seen.append(((tmp_path / ".token.tmp").read_text(), (tmp_path / "token").exists()))
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    replace_private(tmp_path / "token", "whole", 0.1)
+    assert seen == [("whole", False)]
+
+
 def test_a_signal_before_the_first_byte_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(handle: int, operation: int) -> None:
         monkeypatch.undo()  # a signal comes once
