@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,14 @@ def test_another_writers_unfinished_file_is_left_alone(tmp_path: Path) -> None:
         assert unfinished.read_bytes() == b"half"
     replace_private(target, "whole", 0.1)
     assert (target.read_text(), unfinished.exists()) == ("whole", False)
+
+
+def test_what_somebody_left_open_to_others_is_closed(tmp_path: Path) -> None:
+    (tmp_path / ".token.tmp").write_text("longer than what comes")
+    (tmp_path / ".token.tmp").chmod(0o644)
+    replace_private(tmp_path / "token", "whole", 0.1)
+    assert (tmp_path / "token").read_text() == "whole"
+    assert stat.S_IMODE((tmp_path / "token").stat().st_mode) == 0o600
 
 
 def test_what_takes_the_place_is_on_the_disk_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
