@@ -1,5 +1,6 @@
 """Let the real clients in: `make interop`. Every client lists the tools and calls one through each cloud and door, and
-is refused without a token; then the official conformance suite has its say. Servers listen on loopback only.
+is refused without a token; then the official conformance suite has its say, and issuers of others show their tokens
+and log a client in. Servers listen on loopback only.
 """
 
 from __future__ import annotations
@@ -18,17 +19,20 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from clients import page
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "functions"))
+
+from clients import page  # what they import is found through the line above
 from clients.node import NodeMissing, clients_node, install, system_node
 from clients.processes import ROOT
 from clients.run import Run
+from local.doors import Cloud
 
-CLOUDS = ("fc", "aws")
+CLOUDS: tuple[Cloud, ...] = ("fc", "aws")
 DOORS = ("bearer", "jwt")
 REPORT = ROOT / ".build/interop.json"
 
 
-async def run_all(run: Run, clouds: tuple[str, ...], doors: tuple[str, ...]) -> None:
+async def run_all(run: Run, clouds: tuple[Cloud, ...], doors: tuple[str, ...]) -> None:
     """The clouds side by side: two lanes keep two cores busy, and no lane waits for the other."""
     lanes = [asyncio.create_task(run.cloud(cloud, doors)) for cloud in clouds]
     asked: list[str] = []
@@ -69,7 +73,9 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cloud", choices=CLOUDS, help="one cloud only")
     parser.add_argument("--door", choices=DOORS, help="one door only")
-    parser.add_argument("--only", default="", metavar="TEXT", help="clients whose name, era or transport holds TEXT")
+    parser.add_argument(
+        "--only", default="", metavar="TEXT", help="clients whose name, era or transport holds TEXT, or issuers"
+    )
     parser.add_argument("--keep", action="store_true", help="keep the logs of servers and suite")
     parser.add_argument("--write-docs", action="store_true", help="write what was seen into docs/clients.md")
     return parser.parse_args()

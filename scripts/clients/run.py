@@ -6,40 +6,29 @@ import json
 import shutil
 import tempfile
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from clients import conformance, verdict
 from clients.dev_server import DevServer, NotReady, copied_sources, log_of, running_server
 from clients.header_proxy import Exchange, HeaderProxy, running_proxy
+from clients.issuers.claims import visit_of_cognito, visit_of_oauth2_mock
+from clients.issuers.lane import Lane
+from clients.issuers.logins import visit_of_oidc_provider
 from clients.node import package_version
+from clients.row import Row
 from clients.visits import Job, Outcome, Visit, visits
+from local.doors import Cloud
 
 REVISIONS = ("2026-07-28", "2025-11-25")
 # Door jwt's local token has every scope that is supported; the 403 that the clients are to meet takes one less.
 WITHOUT_SCOPES = {"MCP_SCOPES_SUPPORTED": "mcp:nothing"}
-
-
-@dataclass
-class Row:
-    """One line of the report."""
-
-    cloud: str
-    door: str
-    client: str
-    version: str
-    era: str
-    transport: str
-    seconds: float = 0.0
-    problems: list[str] = field(default_factory=list)
-    seen: dict[str, Any] = field(default_factory=dict)
-
-    def line(self) -> str:
-        name = f"{self.client} {self.version}"
-        head = f"{'failed' if self.problems else 'ok':<7}{self.cloud:<4} {self.door:<7}{name:<27} {self.transport:<5}"
-        return f"{head}{self.era:<11}{self.seconds:6.1f} s  {'; '.join(self.problems)}".rstrip()
+ISSUERS = {
+    "oidc-provider": visit_of_oidc_provider,
+    "oauth2-mock-server": visit_of_oauth2_mock,
+    "cognito": visit_of_cognito,
+}
 
 
 class Run:
@@ -59,7 +48,7 @@ class Run:
         self.rows.append(row)
         print(row.line(), flush=True)
 
-    async def cloud(self, cloud: str, doors: tuple[str, ...]) -> None:
+    async def cloud(self, cloud: Cloud, doors: tuple[str, ...]) -> None:
         """Every door of one cloud, one after the other."""
         for door in doors:
             wanted = [visit for visit in visits(cloud) if self.only in f"{visit.client} {visit.era} {visit.transport}"]
@@ -67,6 +56,8 @@ class Run:
                 await self.door(cloud, door, wanted)
             if self.only in "conformance":
                 await self.conformance(cloud, door)
+        if "jwt" in doors:
+            await self.issuers(cloud)
 
     async def door(self, cloud: str, door: str, wanted: list[Visit]) -> None:
         """Every client through one door, and then a look at what the server has printed."""
@@ -136,6 +127,12 @@ class Run:
                 await self.suite(cloud, door, home, proxy, settings)
         except NotReady as error:
             self.report(Row(cloud, door, "conformance", "", "", "", problems=[str(error)]), "")
+
+    async def issuers(self, cloud: Cloud) -> None:
+        """Tokens and logins of issuers that are not ours, in door jwt."""
+        for issuer, visit in ISSUERS.items():
+            if self.only in issuer:
+                await visit(Lane(cloud, self.node, self.folder(cloud, issuer), lambda row: self.report(row, "")))
 
     async def suite(self, cloud: str, door: str, home: Path, proxy: HeaderProxy, settings: dict[str, str]) -> None:
         """One server, every revision that is recorded."""

@@ -27,6 +27,9 @@ class Job:
     authorization: str | None
     node: str
     home: Path
+    browser: str | None = None  # what a client opens for a login; without it there is none
+    patience_seconds: float = PATIENCE_SECONDS
+    scoped_patience_seconds: float = SCOPED_PATIENCE_SECONDS
 
     def write(self, name: str, content: str) -> str:
         """A file that only its owner can read, for what must not stand in an argument; its path."""
@@ -67,20 +70,21 @@ async def driven(job: Job, command: list[str], told: dict[str, Any]) -> Outcome:
         "authorization": job.authorization,
         "tool": TOOL,
         "scopedTool": SCOPED_TOOL,
-        "patience": SCOPED_PATIENCE_SECONDS,
+        "patience": job.scoped_patience_seconds,
         "result": str(result),
         **told,
     }
     path = job.write("job.json", json.dumps(complete))
-    done = await finished([*command, path], environment(job.home), PATIENCE_SECONDS)
+    more = {"BROWSER": job.browser} if job.browser is not None else {}
+    done = await finished([*command, path], environment(job.home, more), job.patience_seconds)
     if not result.exists():
-        return Outcome(error=unfinished(done))
+        return Outcome(error=unfinished(done, job))
     return Outcome(**json.loads(result.read_text()))
 
 
-def unfinished(done: Finished) -> str:
+def unfinished(done: Finished, job: Job) -> str:
     if done.code is None:
-        return f"no end after {PATIENCE_SECONDS:.0f} s: {done.last_words}"
+        return f"no end after {job.patience_seconds:.0f} s: {done.last_words}"
     return f"exit {done.code}: {done.last_words}"
 
 
@@ -121,7 +125,8 @@ async def supergateway(visit: Visit, job: Job) -> Outcome:
 
 async def mcp_remote(visit: Visit, job: Job) -> Outcome:
     command = [job.node, str(MODULES / "mcp-remote/dist/proxy.js"), job.url, "--protocol", visit.era]
-    command += ["--transport", "sse-only" if visit.transport == "sse" else "http-only", "--auth-timeout", "3"]
+    command += ["--transport", "sse-only" if visit.transport == "sse" else "http-only"]
+    command += ["--auth-timeout", "3" if job.browser is None else f"{job.patience_seconds:.0f}"]
     if job.authorization is not None:
         command += ["--header-file", job.write("headers", f"Authorization: {job.authorization}\n")]
     return await bridged(job, command)
@@ -139,20 +144,22 @@ async def inspector(visit: Visit, job: Job) -> Outcome:
     async def ask(name: str, *arguments: str) -> tuple[Any, Finished]:
         output = job.home / f"{name}.json"
         full = [*command, *arguments, "--output", str(output)]
-        done = await finished(full, environment(job.home, {"MCP_INSPECTOR_SECRET_STORE": "memory"}), PATIENCE_SECONDS)
+        done = await finished(
+            full, environment(job.home, {"MCP_INSPECTOR_SECRET_STORE": "memory"}), job.patience_seconds
+        )
         return (json.loads(output.read_text()) if output.exists() else None), done
 
     listed, done = await ask("list", "--method", "tools/list")
     if listed is None:
-        return Outcome(error=unfinished(done))
+        return Outcome(error=unfinished(done, job))
     called, done = await ask("call", "--method", "tools/call", *inspector_call(TOOL))
     if called is None:
-        return Outcome(error=unfinished(done))
+        return Outcome(error=unfinished(done, job))
     scoped, done = await ask("scoped", "--method", "tools/call", *inspector_call(SCOPED_TOOL))
     return Outcome(
         tools=tuple(tool["name"] for tool in listed["tools"]),
         answer=called["content"][0]["text"],
-        scoped=scoped["content"][0]["text"] if scoped else unfinished(done),
+        scoped=scoped["content"][0]["text"] if scoped else unfinished(done, job),
     )
 
 
