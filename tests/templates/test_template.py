@@ -221,26 +221,35 @@ def test_nothing_has_a_name_that_would_need_a_stronger_capability(
 
 # --- What each function is told -------------------------------------------------------------------------------------
 
-STATE_KEY = {"MCP_REQUEST_STATE_KEY": "aws://eu-west-1/demo/request-state-key", "MCP_LOG_LEVEL": "INFO"}
+ALWAYS = {
+    "MCP_SCOPE_ERROR_IN_RESULT": "off",
+    "MCP_HIDE_FORBIDDEN": "off",
+    "MCP_REQUEST_STATE_KEY": "aws://eu-west-1/demo/request-state-key",
+    "MCP_LOG_LEVEL": "INFO",
+}
 PLATFORM = {"MCP_DOOR": "platform", "MCP_REQUIRE_AUTHORIZER": "on"}
-JWT = {"MCP_DOOR": "jwt", "MCP_JWT_ISSUER": "https://login.example.com", "MCP_JWT_PROFILE": "rfc9068", **STATE_KEY}
+JWT = {"MCP_DOOR": "jwt", "MCP_JWT_ISSUER": "https://login.example.com", "MCP_JWT_PROFILE": "rfc9068", **ALWAYS}
 ENVIRONMENTS: list[tuple[dict[str, str], dict[str, str]]] = [
-    (BEARER, {**PLATFORM, **STATE_KEY}),
+    (BEARER, {**PLATFORM, **ALWAYS}),
     (
         {"PublicUrl": "https://api.example.com/mcp", "AllowedOrigins": "https://a.example https://b.example"},
         {
             **PLATFORM,
             "MCP_PUBLIC_URL": "https://api.example.com/mcp",
             "MCP_ALLOWED_ORIGINS": "https://a.example https://b.example",
-            **STATE_KEY,
+            **ALWAYS,
         },
     ),
     (
         {"Scopes": "mcp:use", "TokenScopes": "mcp:use notes:write"},
-        {**PLATFORM, "MCP_SCOPES": "mcp:use", "MCP_TOKEN_SCOPES": "mcp:use notes:write", **STATE_KEY},
+        {**PLATFORM, "MCP_SCOPES": "mcp:use", "MCP_TOKEN_SCOPES": "mcp:use notes:write", **ALWAYS},
     ),
     (JWT_URL, JWT),
     (JWT_API, JWT),
+    (
+        {"ScopeErrorInResult": "on", "HideForbidden": "on"},
+        {**PLATFORM, **ALWAYS, "MCP_SCOPE_ERROR_IN_RESULT": "on", "MCP_HIDE_FORBIDDEN": "on"},
+    ),
     (
         {
             **JWT_URL,
@@ -553,6 +562,8 @@ COMBINATIONS = [
     ({"Scopes": "a"}, "Set TokenScopes too"),
     ({"DeliverToken": "on"}, None),
     ({"DeliverToken": "yes"}, "DeliverToken must be on or off"),
+    ({"ScopeErrorInResult": "yes"}, "ScopeErrorInResult must be on or off"),
+    ({"HideForbidden": "yes"}, "HideForbidden must be on or off"),
     ({**ISSUER, "DeliverToken": "on"}, "DeliverToken is for Door=bearer"),
     ({"Timeout": "30"}, "at most 29"),
     ({**JWT_API, "Timeout": "900"}, "at most 29"),
