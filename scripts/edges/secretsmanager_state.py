@@ -51,7 +51,11 @@ class Secret:
 
     def holder(self, label: str) -> str | None:
         """The id of the version that has the label: one at most."""
-        return next((id_ for id_, version in self.versions.items() if label in version.labels), None)
+        return next((id_ for id_, version in self.known() if label in version.labels), None)
+
+    def known(self) -> list[tuple[str, Version]]:
+        """All versions, as a copy: a caller in this process may look while a client's late call is carried out."""
+        return list(self.versions.items())
 
     def attach(self, label: str, version_id: str) -> None:
         """Take the label from whichever version has it. AWSPREVIOUS follows AWSCURRENT to where that was."""
@@ -139,7 +143,7 @@ class Secrets:
 
     def describe_secret(self, parameters: Parameters) -> dict[str, Any]:
         secret = self._find(parameters)
-        labelled = {id_: sorted(version.labels) for id_, version in secret.versions.items() if version.labels}
+        labelled = {id_: sorted(version.labels) for id_, version in secret.known() if version.labels}
         result = _result(secret, CreatedDate=secret.created, LastChangedDate=secret.changed, **secret.rotation)
         if secret.description:
             result["Description"] = secret.description
@@ -152,7 +156,7 @@ class Secrets:
         versions = [
             {"VersionId": id_, "CreatedDate": version.created}
             | ({"VersionStages": sorted(version.labels)} if version.labels else {})
-            for id_, version in secret.versions.items()
+            for id_, version in secret.known()
             if version.value is not None and (version.labels or deprecated)
         ]
         return _result(secret, Versions=versions)
@@ -210,7 +214,7 @@ class Secrets:
     def _find(self, parameters: Parameters) -> Secret:
         """By name, by ARN, or by an ARN without its six random characters."""
         id_ = _text(parameters, "SecretId", 2048)
-        for secret in self._secrets.values():
+        for secret in list(self._secrets.values()):
             if id_ in (secret.name, secret.arn, secret.arn[:-7]):
                 return secret
         raise Refused("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
