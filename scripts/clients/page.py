@@ -28,7 +28,7 @@ def replaced(page: str, rows: Sequence[Row]) -> str:
 
 def measured(rows: Sequence[Row]) -> Iterator[str]:
     """The tables, line by line."""
-    guests = by_client([row for row in rows if row["seen"]])
+    guests = by_client([row for row in rows if "refused" in row["seen"]])
     suites = [row for row in rows if row["client"] == "conformance"]
     places = [f"`{cloud}` `{door}`" for cloud, door in PLACES]
     yield "Let in, and the revision that its requests name (`yes`: none of them names one):\n"
@@ -47,6 +47,10 @@ def measured(rows: Sequence[Row]) -> Iterator[str]:
     yield from table(
         ["suite", "revision", "cloud", "door", ""],
         ([row["version"], row["era"], row["cloud"], f"`{row['door']}`", mark(row)] for row in suites),
+    )
+    yield "What issuers of others bring to door `jwt`, and what the caller and the audit line hear:\n"
+    yield from table(
+        ["issuer", "what it brings", "`fc`", "`aws`"], issuers([row for row in rows if "cases" in row["seen"]])
     )
 
 
@@ -104,6 +108,17 @@ def plain(said: str) -> str:
     said = re.sub(r"\S*/node_modules/\S* ?|\[\d+\] ", "", said)
     said = said if len(said) <= WORDS_LIMIT else said[: WORDS_LIMIT - 1] + "…"
     return said.replace("|", "\\|").replace("<", "&lt;").strip()
+
+
+def issuers(rows: Sequence[Row]) -> Iterator[list[str]]:
+    """Each token, login and check once, with what came of it on each cloud."""
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for row in rows:
+        for case, heard in row["seen"]["cases"].items():
+            clouds = found.setdefault((f"{row['client']} {row['version']}", case), {})
+            clouds[row["cloud"]] = mark(row, heard)
+    for who, clouds in found.items():
+        yield [*who, *(clouds.get(cloud, "") for cloud in ("fc", "aws"))]
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:

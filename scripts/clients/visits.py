@@ -17,6 +17,7 @@ SCOPED_PATIENCE_SECONDS = 4  # a client that answers a 403 with a login would wa
 TOOL: dict[str, Any] = {"name": "add", "arguments": {"a": 2, "b": 3}}
 ANSWERS = ("5", "5.0")  # JSON has one kind of number, and each client writes it in its own way
 SCOPED_TOOL: dict[str, Any] = {"name": "countdown", "arguments": {"seconds": 0}}
+SCOPED_ANSWER_END = "after 0 s"
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,14 @@ function handler(keys) {
       },
     ],
     clientDefaults: { token_endpoint_auth_method: 'none' },
+    // A client registers for the scopes that it wants first. Held to these it could never ask for more when a tool needs
+    // more, so this issuer asks the person alone. The property is nobody's: the library calls back only if there is one.
+    extraClientMetadata: {
+      properties: ['unused'],
+      validator(_context, _name, _value, metadata) {
+        if (metadata.token_endpoint_auth_method === 'none') metadata.scope = undefined;
+      },
+    },
     ttl: { ClientCredentials: LIFETIME_SECONDS, IdToken: LIFETIME_SECONDS },
     findAccount: async (_context, id) => ({ accountId: id, claims: async () => ({ sub: id }) }),
     features: {

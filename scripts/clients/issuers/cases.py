@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from clients.header_proxy import Exchange
 from clients.verdict import guarded
-from clients.visits import ANSWERS, TOOL, Outcome
+from clients.visits import ANSWERS, SCOPED_ANSWER_END, SCOPED_TOOL, TOOL, Outcome
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,10 @@ def complaints_of_a_token(expected: Expected, heard: Heard, metadata: str) -> It
 def complaints_of_a_login(
     outcome: Outcome, wire: Sequence[Exchange], issuer_wire: Sequence[Exchange], *, step_up: bool
 ) -> Iterator[str]:
-    """What is missing between a client's first call and its answer: discovery, registration, login, token, call."""
+    """What is missing between a client's first call and its answer: discovery, registration, login, token, call.
+
+    With `step_up` the first token lacks one tool's scope, and the 403 sends the client for a second one.
+    """
     if outcome.error is not None:
         yield outcome.error
         return
@@ -63,13 +66,11 @@ def complaints_of_a_login(
     for method, path, status in LOGIN_STEPS:
         if not seen(issuer_wire, method, path, status):
             yield f"never came to {method} {path} at the issuer"
-    granted = seen(issuer_wire, *TOKEN_STEP)
-    if step_up and granted != 2:
-        yield f"was given {granted} tokens where a step-up makes it two"
-    if step_up and not (outcome.scoped or "").endswith("after 0 s"):
-        yield f"did not call again with the scope of the challenge: {outcome.scoped}"
-    if not step_up and granted != 1:
-        yield f"was given {granted} tokens, and not one"
+    if not (outcome.scoped or "").endswith(SCOPED_ANSWER_END):
+        yield f"did not get the scope of {SCOPED_TOOL['name']}: {outcome.scoped}"
+    wanted, granted = (2 if step_up else 1), seen(issuer_wire, *TOKEN_STEP)
+    if granted != wanted:
+        yield f"was given {granted} tokens, and not {wanted}"
 
 
 TOKEN_STEP = ("POST", "/token", 200)

@@ -37,4 +37,6 @@ async def cognito_tokens(home: Path) -> Issued:
     )
     if done.code != 0:
         raise NoIssuer(f"{PACKAGE} issued nothing: {done.last_words}")
-    return Issued(**json.loads(result.read_text()))
+    found = json.loads(result.read_text())
+    result.unlink()
+    return Issued(**found)
