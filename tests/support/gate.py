@@ -44,7 +44,7 @@ async def client(environ: dict[str, str], call: Call | None = None) -> AsyncIter
     async def with_call(scope: Any, receive: Any, send: Any) -> None:
         await gate({**scope, SCOPE_KEY: call}, receive, send)
 
-    transport = httpx2.ASGITransport(app=with_call)  # type: ignore[arg-type]  # Starlette's and httpx2's ASGI types differ
+    transport = httpx2.ASGITransport(app=with_call)
     http = httpx2.AsyncClient(transport=transport, base_url="http://any.host.example")
     try:
         async with app.router.lifespan_context(app), http:
