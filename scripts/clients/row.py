@@ -23,4 +23,4 @@ class Row:
     def line(self) -> str:
         name = f"{self.client} {self.version}"
         head = f"{'failed' if self.problems else 'ok':<7}{self.cloud:<4} {self.door:<7}{name:<27} {self.transport:<5}"
-        return f"{head}{self.era:<11}{self.seconds:6.1f} s  {'; '.join(self.problems)}".rstrip()
+        return f"{head}{self.era:<14}{self.seconds:6.1f} s  {'; '.join(self.problems)}".rstrip()
