@@ -68,7 +68,8 @@ def make_run(folder: Path, *, quick: bool) -> Iterator[Place]:
         url, token_file = re.findall(r"^(?:ready|token) (.*)$", (folder / "out").read_text(), re.MULTILINE)
         (printed,) = re.findall(r"rotate its token with: (.*)$", said, re.MULTILINE)
         words = shlex.split(printed)
-        assert words[words.index("rotate") :] == ["rotate", ADDRESS, "--deliver", f"file:{token_file}"]
+        assert words[words.index("rotate") + 1] == ADDRESS
+        assert words[-2:] == ["--deliver", f"file:{token_file}"]
         variables = dict(word.split("=", 1) for word in words if re.match(r"[A-Z_]+=", word))
         yield Place(url, Path(token_file), variables)
     finally:
@@ -99,7 +100,7 @@ def test_a_client_that_follows_is_never_refused(tmp_path: Path, quick: bool) -> 
         assert min(walk.overlaps) >= OVERLAP_SECONDS
         assert client.generations >= 3
         lives = [*walk.lives.values()]
-        assert lives[0] == [action for action in LIFE if action != "add"], "that of `make run` was there before"
+        assert lives[0][-3:] == LIFE[-3:], "that of `make run` was there before"
         assert lives[1] == LIFE
         probe = Probe(place.url, 10)
         assert probe.ask(last).status == 200
