@@ -14,7 +14,7 @@ import signal
 import sys
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -39,6 +39,7 @@ from mcp_faas.tokens import Marks, Token, TokenDocument, fingerprint, has_our_sh
 RUN = ROOT / ".run"
 CHOICES = {"CLOUD": ("fc", "aws"), "DOOR": ("bearer", "jwt"), "FRONT": ("http-api", "function-url")}
 LAST_PORT = 65535
+FIRST_TOKEN_AGE = timedelta(days=31)
 STATE_KEY_BYTES = 48
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -84,12 +85,15 @@ def read_arguments(arguments: list[str]) -> Place:
 
 
 def first_token(path: Path) -> Token:
-    """The token of an earlier run on this port, so that a configured client goes on working, or a new one."""
+    """The token of an earlier run on this port, so that a configured client goes on working, or a new one.
+
+    Its name makes it old enough to be rotated at once: here a rotation is for seeing it, not for waiting a month.
+    """
+    made = whole_second(datetime.now(timezone.utc) - FIRST_TOKEN_AGE)
     found = read_kept(path)
     if found is None or not has_our_shape(found):
-        return mint(datetime.now(timezone.utc))
-    made = datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)
-    return Token(Marks(whole_second(made), fingerprint(found)).name(), True, found)
+        return mint(made)
+    return Token(Marks(made, fingerprint(found)).name(), True, found)
 
 
 async def serve(place: Place) -> None:

@@ -42,12 +42,13 @@ curl -sS {url} -H {bearer} {JSON_HEADERS} -d '{LIST_TOOLS}'
 
 
 def rotation(place: Place, token_file: Path) -> str:
-    """The command that rotates the tokens of this door, exactly as in the cloud but for the address of the API."""
+    """The command that rotates the tokens of this door, as in the cloud but for the address and the short overlap."""
     if place.cloud == "fc":
         settings, address = f"FC_ENDPOINT={place.api_url}", TRIGGER
     else:
         settings = f"AWS_ENDPOINT_URL={place.api_url} AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local"
         address = f"aws://{place.region}/{SECRET}"
     return (
-        f"{settings} .venv/bin/python scripts/tokens.py rotate {address} --deliver file:{shlex.quote(str(token_file))}"
+        f"{settings} .venv/bin/python scripts/tokens.py rotate {address} --overlap 3s --probe {place.url} "
+        f"--deliver file:{shlex.quote(str(token_file))}"
     )

@@ -27,10 +27,13 @@ LIFE_ON_FC = ["add", "see", "accepted", "deliver", "mark", "disable", "refused",
 
 
 class Walk:
-    """One command line, run from a folder that is not the project's, again and again."""
+    """One command line, run from a folder that is not the project's, again and again; its `age` may change between."""
 
-    def __init__(self, address: str, url: str, sink: Path, *, overlap: str, age: str, **environment: str) -> None:
-        where = ["--probe", url, "--deliver", f"file:{sink}", "--overlap", overlap, "--max-age", age]
+    def __init__(
+        self, address: str, url: str, sink: Path, *, overlap: str, age: str | None, **environment: str
+    ) -> None:
+        where = ["--probe", url, "--deliver", f"file:{sink}", "--overlap", overlap]
+        self.age = age
         self._command = [sys.executable, str(ROOT / "scripts/tokens.py"), "rotate", address, *where]
         self._environment: Mapping[str, str] = {**os.environ, **environment}
         self._folder = sink.parent
@@ -39,8 +42,9 @@ class Walk:
 
     def run(self) -> list[tuple[str, str]]:
         """Once; every run of a walk ends well and shows no token."""
+        age = ["--max-age", self.age] if self.age else []
         done = subprocess.run(
-            self._command, env=self._environment, cwd=self._folder, capture_output=True, text=True, timeout=120
+            [*self._command, *age], env=self._environment, cwd=self._folder, capture_output=True, text=True, timeout=120
         )
         assert (done.returncode, done.stdout) == (0, ""), done.stderr
         assert not TOKEN.search(done.stderr)
