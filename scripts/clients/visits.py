@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -76,11 +77,17 @@ async def driven(job: Job, command: list[str], told: dict[str, Any]) -> Outcome:
         **told,
     }
     path = job.write("job.json", json.dumps(complete))
-    more = {"BROWSER": job.browser} if job.browser is not None else {}
-    done = await finished([*command, path], environment(job.home, more), job.patience_seconds)
+    done = await finished([*command, path], environment(job.home, desktop(job)), job.patience_seconds)
     if not result.exists():
         return Outcome(error=unfinished(done, job))
     return Outcome(**json.loads(result.read_text()))
+
+
+def desktop(job: Job) -> dict[str, str]:
+    """What makes a client open our browser: a variable on Linux, the first program called `open` on macOS."""
+    if job.browser is None:
+        return {}
+    return {"BROWSER": job.browser, "PATH": os.pathsep.join([str(Path(job.browser).parent), os.environ["PATH"]])}
 
 
 def unfinished(done: Finished, job: Job) -> str:

@@ -100,8 +100,10 @@ async def login(lane: Lane, visit: Visit, server: TrustingServer, issuer: OidcPr
 
 
 def browser_command(home: Path) -> str:
-    """A program that opens a URL as a desktop's browser would; its words are kept beside it."""
-    program = home / "browser"
+    """A program that opens a URL as a desktop's browser would, under the name by which macOS opens one."""
+    folder = home / "desktop"
+    folder.mkdir()
+    program = folder / "open"
     words = shlex.join([sys.executable, browser.__file__])
     program.write_text(f'#!/bin/sh\nPYTHONPATH={shlex.quote(str(ROOT / "scripts"))} exec {words} "$@"\n')
     program.chmod(0o700)
