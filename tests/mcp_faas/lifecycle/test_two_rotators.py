@@ -254,7 +254,7 @@ def in_this_order(world: SharedWorld, order: tuple[int, ...]) -> None:
     assert len({host.held for host in world.hosts}) == 1
 
 
-@pytest.mark.timeout(1800)  # in full
+@pytest.mark.timeout(3600)  # in full
 def test_every_order_of_the_first_calls_of_two_that_replace(cases: Counter[str]) -> None:
     for order in orders():
         world = SharedWorld()
@@ -264,7 +264,7 @@ def test_every_order_of_the_first_calls_of_two_that_replace(cases: Counter[str])
         cases["orders of two that replace"] += 1
 
 
-@pytest.mark.timeout(1800)  # in full
+@pytest.mark.timeout(3600)  # in full
 def test_every_order_of_the_first_calls_of_two_that_retire(cases: Counter[str]) -> None:
     for order in orders():
         world = SharedWorld()

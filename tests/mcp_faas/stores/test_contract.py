@@ -24,6 +24,7 @@ from mcp_faas.stores import (
     open_store,
     read_secret,
 )
+from mcp_faas.stores.fc_client import FcClient
 from mcp_faas.stores.private_file import locked
 from mcp_faas.tokens import DocumentError, TokenDocument, mint
 from rotating.clock import FastClock
@@ -254,6 +255,17 @@ class TestTrigger(TimedContract):
         store.write(snapshot, snapshot.document.adding(mint(NOW)))
         config = place.config()
         assert {key: value for key, value in config.items() if key != "authConfig"} == SETTINGS
+
+    def test_what_stands_beside_the_configuration_goes_back(self, place: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        store = place.open()
+        snapshot = store.read()
+        trigger = snapshot.basis.trigger
+        trigger.description, trigger.qualifier, trigger.invocation_role = "mine", "prod", "acs:ram::1:role/x"
+        sent: list[Any] = []
+        monkeypatch.setattr(FcClient, "call", lambda client, *arguments: sent.append(arguments[-1].body))
+        store.write(snapshot, snapshot.document.adding(mint(NOW)))
+        (body,) = sent
+        assert (body.description, body.qualifier, body.invocation_role) == ("mine", "prod", "acs:ram::1:role/x")
 
     def test_says_who_does_not_answer(self) -> None:
         with pytest.raises(StoreUnavailable, match=r"no answer from 127\.0\.0\.1:9$"):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
 import stat
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
@@ -45,6 +47,28 @@ def test_what_somebody_left_open_to_others_is_closed(tmp_path: Path) -> None:
     replace_private(tmp_path / "token", "whole", 0.1)
     assert (tmp_path / "token").read_text() == "whole"
     assert stat.S_IMODE((tmp_path / "token").stat().st_mode) == 0o600
+
+
+def test_a_file_that_took_its_place_between_opening_and_locking_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, unfinished = tmp_path / "token", tmp_path / ".token.tmp"
+    unfinished.write_text("somebody else's")
+    lock = fcntl.flock
+    others: list[TextIO] = []
+
+    def late(handle: int, operation: int) -> None:
+        if not others:
+            unfinished.rename(target)
+            others.append(target.open())
+        lock(handle, operation)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with contextlib.ExitStack() as closing:
+        closing.callback(lambda: [other.close() for other in others])
+        replace_private(target, "whole", 1.0)
+        assert target.read_text() == "whole"
+        assert others[0].read() == "somebody else's", "what was in place was written to, and not replaced"
 
 
 def test_what_takes_the_place_is_on_the_disk_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
