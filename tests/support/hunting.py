@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 HOOK = Path(__file__).resolve().parent / "hunted"
+LARGEST_BYTES = 1 << 20  # of a file that is looked into; a core file is one by its name
 SAMPLE_SECONDS = 0.004
 FOLDERS = ("home", "tmp", "work")
 Place = Literal["stdout", "stderr", "arguments", "environment", "file", "event"]
@@ -60,7 +61,7 @@ def watch(
 ) -> Seen:  # fmt: skip
     """Run it in these folders, with nothing of our own environment but the way to programs."""
     record = Record()
-    known = {path: path.read_bytes() for path in _files(folder)}
+    known = {path: _beginning(path) for path in _files(folder)}
     given = {
         "PATH": os.environ["PATH"],
         "HOME": str(folder / "home"),
@@ -87,13 +88,18 @@ def watch(
         record.close()
     sights = [Sight("stdout", "", out or b""), Sight("stderr", "", err or b""), *sampler.sights, *record.sights()]
     for path in _files(folder):
-        if known.get(path) != (content := path.read_bytes()):
+        if known.get(path) != (content := _beginning(path)):
             sights.append(Sight("file", str(path), content))
     return Seen(process.returncode, (out or b"").decode(), (err or b"").decode(), sights, sampler.samples)
 
 
 def _files(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def _beginning(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(LARGEST_BYTES)
 
 
 class Record:

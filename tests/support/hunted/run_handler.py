@@ -27,7 +27,7 @@ def break_on_purpose(where: str, kind: type[Exception]) -> None:
         answer = real(*arguments, **named)
         seen = [getattr(each, "body", each) for each in arguments]
         said = f"{seen} {named} {getattr(answer, 'body', answer)}"
-        if any(word in said for word in ("tokenData", "mcpt-", "Bearer")):
+        if any(word in said for word in ("tokenData", "mcpt-", "~")):  # the tilde is in all tokens that are not ours
             raise kind(said)
         return answer
 
