@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import json
 import re
 import shlex
@@ -15,6 +16,7 @@ import pytest
 from artifacts.deployables import ARCHITECTURES, DEFAULT_ARCHITECTURE, DEFAULT_PYTHON, for_sam
 from lifecycle.arguments import duration
 from mcp_faas.auth.profiles import PROFILES
+from mcp_faas.lifecycle.door import AFTER_PROOF_SECONDS
 from mcp_faas.lifecycle.settings import rotation_settings
 from mcp_faas.rotation import Policy
 from mcp_faas.settings import LOG_LEVELS, read_log_level, read_settings
@@ -310,6 +312,13 @@ def test_the_rotator_understands_and_reads_all_that_it_is_told(template: dict[st
     read_log_level(told)
     assert settings.policy == Policy(timedelta(days=30), timedelta(hours=24), delivering=True)
     assert told.unread(("MCP_", "ROTATION_")) == []
+
+
+def test_the_rotator_outlasts_a_refusal_that_the_gateway_remembers(template: dict[str, Any]) -> None:
+    rotator = importlib.import_module("token_guard.aws_rotation")
+    seconds = Stack(template).of_type("AWS::Lambda::Function")["AwsRotation"]["Timeout"]
+    asks = seconds - rotator.SPARE_SECONDS - rotator.NOTICED_SECONDS - AFTER_PROOF_SECONDS
+    assert asks > template["Parameters"]["AuthorizerCacheSeconds"]["Default"]
 
 
 @every_variant
