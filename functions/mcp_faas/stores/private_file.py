@@ -57,9 +57,13 @@ def locked(path: Path, timeout: float) -> Iterator[int]:
 def replace_private(path: Path, text: str, timeout: float) -> None:
     """Put this text in the file's place, at once and for its owner alone; a link is followed, not replaced."""
     target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_file():  # /dev/null would be replaced, too, for whoever may do that
+        raise OSError(errno.EINVAL, "it is no regular file")
     beside = target.with_name(f".{target.name}.tmp")
     try:
         with locked(beside, timeout) as handle:
+            if os.fstat(handle).st_uid != os.geteuid():  # who made it can have it open, whatever its mode is now
+                raise OSError(errno.EEXIST, "another user had begun it; run the same command again")
             os.ftruncate(handle, 0)
             content = text.encode()
             while content:

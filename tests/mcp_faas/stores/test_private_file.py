@@ -95,3 +95,23 @@ def test_a_signal_before_the_first_byte_leaves_nothing(tmp_path: Path, monkeypat
     with pytest.raises(KeyboardInterrupt):
         replace_private(tmp_path / "token", "whole", 0.1)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "token")
+    with pytest.raises(OSError, match="no regular file"):
+        replace_private(tmp_path / "token", "whole", 0.1)
+    assert stat.S_ISFIFO((tmp_path / "token").stat().st_mode)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can write to a file that another user keeps for himself")
+def test_nothing_is_written_to_a_file_that_another_user_can_have_open(tmp_path: Path) -> None:
+    planted = tmp_path / ".token.tmp"
+    planted.write_text("")
+    os.chown(planted, 65534, -1)
+    with planted.open() as open_already:
+        with pytest.raises(OSError, match="another user"):
+            replace_private(tmp_path / "token", "whole", 0.1)
+        replace_private(tmp_path / "token", "whole", 0.1)
+        assert open_already.read() == ""
+    assert (tmp_path / "token").read_text() == "whole"
