@@ -56,17 +56,17 @@ async def visit_of_oidc_provider(lane: Lane) -> None:
 async def tokens(server: TrustingServer, issuer: OidcProvider, row: Row) -> None:
     person = await issuer.login(resource=server.url, scope=f"openid {NEEDED}")
     for name, token, expected in (
-        ("a machine's", await issuer.machine_token(resource=server.url, scope=NEEDED), LET_IN),
-        ("a person's", person["access_token"], LET_IN),
-        ("the ID token of the same login", person["id_token"], Expected("type_mismatch")),
+        ("token of a machine", await issuer.machine_token(resource=server.url, scope=NEEDED), LET_IN),
+        ("token of a person", person["access_token"], LET_IN),
+        ("ID token of the same login", person["id_token"], Expected("type_mismatch")),
         (
-            "for another resource",
+            "token for another resource",
             await issuer.machine_token(resource=ELSEWHERE, scope=NEEDED),
             Expected("audience_mismatch"),
         ),
-        ("for no resource, so opaque", await issuer.machine_token(), Expected("token_malformed")),
-        ("without a scope", await issuer.machine_token(resource=server.url), TOO_LITTLE),
-        ("with another scope alone", await issuer.machine_token(resource=server.url, scope=EXTRA), TOO_LITTLE),
+        ("token for no resource, so opaque", await issuer.machine_token(), Expected("token_malformed")),
+        ("token without a scope", await issuer.machine_token(resource=server.url), TOO_LITTLE),
+        ("token with another scope alone", await issuer.machine_token(resource=server.url, scope=EXTRA), TOO_LITTLE),
     ):
         await show(server, row, name, token, expected)
 
@@ -76,8 +76,8 @@ async def new_key(server: TrustingServer, issuer: OidcProvider, row: Row) -> Non
     before = await issuer.machine_token(resource=server.url, scope=NEEDED)
     await issuer.rotate()
     after = await issuer.machine_token(resource=server.url, scope=NEEDED)
-    await show(server, row, "signed by the new key", after, LET_IN)
-    await show(server, row, "signed by the old key", before, LET_IN)
+    await show(server, row, "token signed by the new key", after, LET_IN)
+    await show(server, row, "token signed by the old key", before, LET_IN)
 
 
 async def login(lane: Lane, visit: Visit, server: TrustingServer, issuer: OidcProvider, row: Row) -> None:
@@ -90,10 +90,8 @@ async def login(lane: Lane, visit: Visit, server: TrustingServer, issuer: OidcPr
     wire, issuer_wire = server.proxy.exchanges[before:], issuer.wire[before_at_issuer:]
     # AWS renames the challenge, so there the client asks for all that the metadata names, and needs no second token.
     row.problems += complaints_of_a_login(outcome, wire, issuer_wire, step_up=lane.cloud == "fc")
-    tokens_given = seen(issuer_wire, *TOKEN_STEP)
-    row.seen["cases"][f"{visit.client} {package_version(visit.package)}, {visit.era}"] = (
-        f"let in, tokens: {tokens_given}"
-    )
+    logins = "one login" if seen(issuer_wire, *TOKEN_STEP) == 1 else "a second login for more scope"
+    row.seen["cases"][f"{visit.client} {package_version(visit.package)}, {visit.era}"] = f"let in, {logins}"
     row.seen["scoped"] = outcome.scoped
     row.seen["wire"] = [f"{each.method} {each.path} {each.status}" for each in wire]
     row.seen["issuer wire"] = [f"{each.method} {each.path} {each.status}" for each in issuer_wire]

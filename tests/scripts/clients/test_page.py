@@ -21,6 +21,19 @@ def test_each_client_has_its_row(visit: Visit) -> None:
     assert f"| {visit.client} {pinned} | {mode} | " in PAGE.read_text(), "run: make interop ARGS=--write-docs"
 
 
+@pytest.mark.parametrize("issuer", ["oidc-provider", "oauth2-mock-server", "moto"])
+def test_each_issuer_has_its_rows(issuer: str) -> None:
+    pinned = version("moto") if issuer == "moto" else PINNED[issuer]
+    assert f"| {issuer} {pinned} | " in PAGE.read_text(), "run: make interop ARGS=--write-docs"
+
+
+def test_a_token_of_an_issuer_is_one_row_with_a_cell_for_each_cloud() -> None:
+    row = {"door": "jwt", "client": "issuer", "version": "1", "era": "claims", "problems": []}
+    seen = {"cases": {"expired": "401 (token_expired)"}}
+    rows = [{**row, "cloud": "aws", "seen": seen}, {**row, "cloud": "fc", "seen": seen, "problems": ["let in"]}]
+    assert "| issuer 1 | expired | **failed** | 401 (token_expired) |" in replaced(f"{BEGIN}{END}", rows)
+
+
 def test_what_is_written_by_hand_stays() -> None:
     page = replaced(f"before\n{BEGIN}\nyesterday\n{END}\nafter\n", [])
     assert page.startswith(f"before\n{BEGIN}\n")
