@@ -20,7 +20,9 @@ from mcp_faas.auth.profiles import Profile
 from mcp_faas.call import Call
 from mcp_faas.documents import DocumentUnavailable, TokenDocuments
 from mcp_faas.jwks import KeySource
-from mcp_faas.settings import JwtSettings, Settings, SettingsError
+from mcp_faas.settings import Settings
+from mcp_faas.settings.issuers import JwtSettings
+from mcp_faas.settings.values import SettingsError
 from mcp_faas.stores import Access, AddressError, StoreError, open_store
 from mcp_faas.tokens import Token
 

@@ -19,7 +19,7 @@ import httpx2
 
 from mcp_faas.auth.errors import KeysUnavailable, KeyUnknown
 from mcp_faas.auth.keys import KeySet, KeySetMalformed, parse_key_set
-from mcp_faas.settings import is_loopback
+from mcp_faas.settings.values import is_loopback
 
 FETCH_SECONDS = 4.0  # metadata and key set together; a refusal must leave within 5 s whatever the issuer does
 WAIT_SECONDS = FETCH_SECONDS + 0.4  # what a call that cannot be answered otherwise waits for it

@@ -24,7 +24,8 @@ from mcp_faas.doors import Door, open_door
 from mcp_faas.gate import ENDPOINT, Gate
 from mcp_faas.listing import hiding
 from mcp_faas.operations import BODY_MAX_BYTES
-from mcp_faas.settings import Settings, SettingsError
+from mcp_faas.settings import Settings
+from mcp_faas.settings.values import SettingsError
 from mcp_faas.stores import AddressError, StoreError, read_secret
 
 SSE_PATH, SSE_MESSAGE_PATH = "/sse", "/messages/"

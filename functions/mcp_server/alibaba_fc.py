@@ -10,7 +10,8 @@ import sys
 from typing import Any
 
 from mcp_faas import logs
-from mcp_faas.settings import SettingsError, read_fc_port, read_settings, require_public_url
+from mcp_faas.settings import read_fc_port, read_settings, require_public_url
+from mcp_faas.settings.values import SettingsError
 
 EVENT_SECONDS = 55.0  # what one event may take on a built-in runtime; s.yaml gives the function 60 s
 

@@ -15,7 +15,8 @@ from mcp_faas import audit, logs
 from mcp_faas.auth.bearer import identify, token_of
 from mcp_faas.auth.errors import AuthError, TokenMissing, TokenUnknown
 from mcp_faas.documents import DocumentUnavailable, TokenDocuments
-from mcp_faas.settings import SettingsError, read_log_level, read_tokens_address
+from mcp_faas.settings import read_log_level, read_tokens_address
+from mcp_faas.settings.values import SettingsError
 from mcp_faas.stores import Access, AddressError, StoreError, open_store
 
 READ_SECONDS = 3.0  # API Gateway gives an authorizer 10 s, and a read may need a second connection

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mcp_faas.settings import SettingsError, read_settings, require_public_url
+from mcp_faas.settings import read_settings, require_public_url
+from mcp_faas.settings.values import SettingsError
 from s_rules.environments import Watched
 from s_rules.resources import Contents, Resource, items, mapping, shown
 

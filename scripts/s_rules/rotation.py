@@ -8,7 +8,8 @@ from typing import Any
 
 from mcp_faas.lifecycle.probe import Probe
 from mcp_faas.lifecycle.settings import RotationSettingsError, rotation_settings
-from mcp_faas.settings import SettingsError, read_log_level, read_tokens_address
+from mcp_faas.settings import read_log_level, read_tokens_address
+from mcp_faas.settings.values import SettingsError
 from s_rules.environments import Watched
 from s_rules.resources import Resource, items, plainly_deployed, shown
 

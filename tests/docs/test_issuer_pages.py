@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from mcp_faas.auth.profiles import PROFILES
-from mcp_faas.settings import JwtSettings, read_settings, require_public_url
+from mcp_faas.settings import read_settings, require_public_url
+from mcp_faas.settings.issuers import JwtSettings
 from support.vendor_tokens import LEGITIMATE
 
 ISSUERS = Path(__file__).resolve().parents[2] / "docs/issuers"

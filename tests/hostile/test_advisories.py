@@ -27,7 +27,8 @@ from hostile.ways_in import WAYS, Answer, WayIn, call_app, function, gate, liste
 from mcp_faas.auth import jwt
 from mcp_faas.auth.errors import TokenTooLong
 from mcp_faas.call import Call
-from mcp_faas.settings import SettingsError, read_settings
+from mcp_faas.settings import read_settings
+from mcp_faas.settings.values import SettingsError
 from support import mcp
 from support.jwts import ISSUER, RESOURCE, sign_parts
 from support.raw_http import Connection

@@ -663,7 +663,7 @@ async def test_callers_text_cannot_break_the_line(capsys: pytest.CaptureFixture[
 
 
 def test_scope_declared_for_an_unknown_tool_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    from mcp_faas.settings import SettingsError
+    from mcp_faas.settings.values import SettingsError
 
     scopes = server_module.Scopes()
 
@@ -676,7 +676,7 @@ def test_scope_declared_for_an_unknown_tool_does_not_start(monkeypatch: pytest.M
 
 
 def test_sse_does_not_start_where_nothing_streams() -> None:
-    from mcp_faas.settings import SettingsError
+    from mcp_faas.settings.values import SettingsError
 
     with pytest.raises(SettingsError, match="MCP_SSE is on"):
         build_app(read_settings({"MCP_DOOR": "platform", "MCP_SSE": "on"}), streaming=False)
@@ -685,7 +685,7 @@ def test_sse_does_not_start_where_nothing_streams() -> None:
 def test_server_with_a_door_of_its_own_does_not_start() -> None:
     from mcp.server.auth.settings import AuthSettings
 
-    from mcp_faas.settings import SettingsError
+    from mcp_faas.settings.values import SettingsError
 
     class Verifier:
         async def verify_token(self, token: str) -> None:

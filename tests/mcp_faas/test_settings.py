@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mcp_faas.settings import SettingsError, read_fc_port, read_settings, require_public_url
+from mcp_faas.settings import read_fc_port, read_settings, require_public_url
+from mcp_faas.settings.values import SettingsError
 
 PLATFORM = {"MCP_DOOR": "platform"}
 BEARER = {"MCP_DOOR": "bearer", "MCP_TOKENS": "file:tokens.json"}

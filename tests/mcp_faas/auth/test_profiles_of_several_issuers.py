@@ -17,7 +17,8 @@ from mcp_faas.auth.principal import Principal
 from mcp_faas.auth.profiles import PROFILES, WORLDWIDE_ISSUERS
 from mcp_faas.call import Call
 from mcp_faas.doors import open_door
-from mcp_faas.settings import SettingsError, read_settings
+from mcp_faas.settings import read_settings
+from mcp_faas.settings.values import SettingsError
 from support.jwts import RESOURCE, jwk, key_set, rsa_key, sign_parts
 
 APP = "app-client-1"
