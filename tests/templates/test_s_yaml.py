@@ -541,7 +541,7 @@ def test_door_jwt_deploys_without_any_token(deploys: Deploys) -> None:
     (given,) = deploys.inputs
     assert given["props"]["functionName"] == "mcp-server-jwt"
     assert given["props"]["triggers"][0]["triggerConfig"] == {
-        "methods": ["GET", "POST", "DELETE"],
+        "methods": ["GET", "POST", "DELETE", "OPTIONS"],
         "disableURLInternet": False,
         "authType": "anonymous",
     }
