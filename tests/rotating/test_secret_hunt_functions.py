@@ -14,7 +14,8 @@ import sys
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -25,7 +26,7 @@ import pytest
 from aws.mcp_events import event
 from support.hunted_places import CLIENT_SECRET, REGION, SECRET, Fail, Places, StoreKind, places
 from support.hunting import HOOK, make_folders, watch
-from support.hunts import DISABLED, FOREIGN, NOISY, Caught, aged, leaks
+from support.hunts import DISABLED, FOREIGN, NOISY, Caught, aged, at_once, leaks
 from support.mcp import call, headers, message
 from support.oss import ADDRESS as OSS_ADDRESS
 
@@ -71,10 +72,16 @@ RUNS = {
 }
 
 
-@pytest.mark.parametrize("name", RUNS)
-def test_no_secret_is_logged(name: str, tmp_path: Path, cases: Counter[str]) -> None:
-    run = RUNS[name]
-    folders = make_folders(tmp_path)
+@dataclass
+class Logged:
+    """What a run showed, with the secrets in it, and how many events it had."""
+
+    caught: Caught
+    events: int
+
+
+def hunt(run: Run, folder: Path) -> Logged:
+    folders = make_folders(folder)
     with places(run.store, folders["work"] / "tokens.json") as around:
         old = aged(timedelta(days=40), timedelta(days=40))
         around.store.put({"tokens": [each.dump() for each in (FOREIGN, DISABLED, old)]})
@@ -86,14 +93,28 @@ def test_no_secret_is_logged(name: str, tmp_path: Path, cases: Counter[str]) -> 
             **({"HUNT_DEFECT": run.defect} if run.defect else {}),
         }
         program = [sys.executable, str(HOOK / "run_handler.py"), run.function]
-        seen = watch(program, tmp_path, environment, stdin="\n".join(events) + "\n")
+        seen = watch(program, folder, environment, stdin="\n".join(events) + "\n")
         secrets = {FOREIGN.data, DISABLED.data, old.data, STRANGER, *around.shown()}
+    return Logged(Caught(seen, secrets), len(events))
+
+
+@pytest.fixture(scope="module")
+def hunted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    with at_once(request, tmp_path_factory, test_no_secret_is_logged.__name__, RUNS, hunt) as runs:
+        yield runs
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_no_secret_is_logged(hunted: dict[str, Future[Logged]], name: str, cases: Counter[str]) -> None:
+    logged = hunted[name].result()
+    seen = logged.caught.seen
     assert seen.exit == 0, seen.stderr
-    assert seen.stdout.count("\nanswer ") + seen.stdout.startswith("answer ") >= run.well, seen.stderr
-    if not run.well:
+    answers = seen.stdout.count("\nanswer ") + seen.stdout.startswith("answer ")
+    assert answers >= RUNS[name].well, seen.stderr
+    if not RUNS[name].well:
         assert seen.stderr.strip(), "a failure is told"
-    assert leaks(Caught(seen, secrets)) == []
-    cases["secret hunt in functions"] += len(events)
+    assert leaks(logged.caught) == []
+    cases["secret hunt in functions"] += logged.events
 
 
 def surroundings(around: Places) -> dict[str, str]:

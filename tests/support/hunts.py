@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import TypeVar
+
+import pytest
 
 from mcp_faas.tokens import Marks, Token, marks, mint
 from support.canaries import Canaries
 from support.hunted_places import HUNTED_CREDENTIALS
 from support.hunting import Seen
+
+AT_ONCE = 3
+C = TypeVar("C")
+R = TypeVar("R")
 
 # Values of which no part is like another, in all of the alphabet that FC accepts.
 FOREIGN = Token("printer", True, "Zq7+/x=~.Kd93mWvB2/+tY5uPf8rLc6hNs1=")
@@ -38,6 +47,19 @@ class Caught:
     locks: set[str] = field(default_factory=set)  # other files that it may write
     requests: list[str] = field(default_factory=list, repr=False)  # what the access log of a gateway would hold
     typed: bool = False  # a secret was on the command line already
+
+
+@contextmanager
+def at_once(
+    request: pytest.FixtureRequest, factory: pytest.TempPathFactory, test: str, cases: Mapping[str, C],
+    hunt: Callable[[C, Path], R],
+) -> Iterator[dict[str, Future[R]]]:  # fmt: skip
+    """The runs of those cases for which this test was chosen, a few at a time: they mostly wait."""
+    items = {item.name for item in request.session.items if item.path == request.path}
+    wanted = [name for name in cases if f"{test}[{name}]" in items]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        yield {name: pool.submit(hunt, cases[name], factory.mktemp("hunt")) for name in wanted}
+        pool.shutdown(cancel_futures=True)  # those after a test that ended the session
 
 
 def aged(age: timedelta, since: timedelta) -> Token:
