@@ -145,6 +145,10 @@ class RotationWorld(World):
         self.client.put(tokens[-1].data)
         self._held = tokens[-1].data
 
+    def kill_at_point(self, number: int) -> None:
+        """Of those that come from now on."""
+        self.passed, self.kill_at = 0, number
+
     def look(self) -> None:
         held = self.client.holds()
         if self._held and held != self._held:

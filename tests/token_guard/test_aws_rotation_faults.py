@@ -163,14 +163,14 @@ def test_killed_at_any_point_the_next_rotation_goes_on(
     for point in range(0, total, KILLS_SAMPLE):
         old = world.old_token()
         world.begin(old)
-        world.passed, world.kill_at = 0, point
+        world.kill_at_point(point)
         ends = []
         for _ in range(ENOUGH):
             ends.append(rotate(world, insistent=insistent))
             world.wait_for_the_next()
             if is_done(world, old.data):
                 break
-        assert world.passed > point, "nothing was killed"
+        assert world.kill_at is None, "nothing was killed"
         assert [type(end) for end in ends if end] == ([] if insistent else [Killed])
         check_converged(world, old.data)
         cases["aws_rotation killed"] += 1
