@@ -61,7 +61,7 @@ def refuse(error: AuthError, *, resource_metadata: str | None, scopes: Iterable[
         status, wanted = 403, " ".join(sorted(error.needed))
         parameters = {"error": "insufficient_scope", "error_description": "The operation needs a wider scope."}
     elif isinstance(error, OriginRefused):
-        return _plain(403, "This origin may not call; see MCP_ALLOWED_ORIGINS.")
+        return _plain(403, "This origin may not call.")
     elif isinstance(error, KeysUnavailable | TokensUnavailable):
         who = "issuer" if isinstance(error, KeysUnavailable) else "token store"
         retry = (b"retry-after", b"%d" % RETRY_AFTER_SECONDS)

@@ -27,6 +27,7 @@ def test_every_reason_has_an_answer_that_lets_nobody_in(kind: type[errors.AuthEr
     assert dict(refusal.headers)[b"cache-control"] == b"no-store"
     assert b"detail" not in refusal.body
     assert kind.reason.encode() not in refusal.body
+    assert b"MCP_" not in refusal.body  # how this function is set up is nobody's business outside
     assert "detail" not in str(refusal.headers)
 
 
