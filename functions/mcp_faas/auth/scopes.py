@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from mcp_faas.auth.errors import ScopeMissing
 
@@ -43,11 +43,42 @@ def require(granted: Iterable[str], needed: frozenset[str]) -> None:
         raise ScopeMissing(needed)
 
 
+_SEPARATELY = 'pass the scopes as separate texts, like ("a", "b")'
+
+
+def _named(function: object) -> str:
+    return str(getattr(function, "__name__", function))
+
+
+def _check(operation: str, needed: tuple[object, ...]) -> None:
+    """Raise `ValueError`, the one kind for every wrong declaration, unless these can be the scopes of `operation`."""
+    if not needed:
+        raise ValueError(f"{operation}: no scope is declared; {_SEPARATELY}")
+    for scope in needed:
+        if not isinstance(scope, str):
+            raise ValueError(f"{operation}: {_SEPARATELY}; got a {type(scope).__name__}")
+        if not is_scope(scope):
+            raise ValueError(
+                f"{operation}: a scope is one word of printable ASCII without quotes; got {scope!r}; {_SEPARATELY}"
+            )
+    if OFFLINE_ACCESS in needed:
+        raise ValueError(
+            f"{operation}: {OFFLINE_ACCESS} is between a client and its issuer; a resource never asks for it"
+        )
+
+
 class Scopes:
-    """What the operations of a server need. Put one into `tools.py` as `scopes` and declare beside each operation."""
+    """What the operations of a server need. Put one into `tools.py` as `scopes` and declare beside each operation.
+
+    Declarations add up: several for one operation demand all that they name.
+    """
+
+    # Every one of this process: declarations that no door looks at must be found, wherever they were made.
+    made: ClassVar[list[Scopes]] = []
 
     def __init__(self) -> None:
         self._needed: dict[tuple[str, str], frozenset[str]] = {}
+        self.made.append(self)
 
     def tool(self, *needed: str, name: str | None = None) -> Callable[[_Function], _Function]:
         """Declare what a tool needs; `name` where the tool is not called like its function."""
@@ -59,17 +90,18 @@ class Scopes:
 
     def resource(self, uri: str, *needed: str) -> Callable[[_Function], _Function]:
         """Declare what a resource, or every resource of a URI template, needs; `uri` as given to the server."""
+        if not isinstance(uri, str):  # without brackets the decorator gets the function itself
+            raise ValueError(f"{_named(uri)}: give the resource's URI, and {_SEPARATELY}")
         return self._declare("resources/read", needed, uri)
 
     def _declare(self, method: str, needed: tuple[str, ...], name: str | None) -> Callable[[_Function], _Function]:
-        bad = [scope for scope in needed if not is_scope(scope)]
-        if bad or not needed:
-            raise ValueError(f"a scope is one word of printable ASCII without quotes; got {bad or 'none at all'}")
-        if OFFLINE_ACCESS in needed:
-            raise ValueError(f"{OFFLINE_ACCESS} is between a client and its issuer; a resource never asks for it")
+        if len(needed) == 1 and callable(needed[0]):  # without brackets the decorator gets the function itself
+            _check(_named(needed[0]), ())
 
         def decorator(function: _Function) -> _Function:
-            self._needed[method, name or function.__name__] = frozenset(needed)
+            operation = name or function.__name__
+            _check(operation, needed)
+            self._needed[method, operation] = self._needed.get((method, operation), frozenset()) | frozenset(needed)
             return function
 
         return decorator

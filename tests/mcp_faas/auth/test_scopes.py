@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from mcp_faas.auth.errors import ScopeMissing
@@ -67,12 +70,53 @@ def test_declarations_are_found_by_method_and_name() -> None:
     assert scopes.supported == {"s:tool", "s:prompt", "s:notes"}
 
 
+def test_stacked_declarations_demand_all_that_they_name() -> None:
+    scopes = Scopes()
+
+    @scopes.tool("a", "b")
+    @scopes.tool("c")
+    @scopes.resource("notes://x", "a")
+    @scopes.resource("notes://x", "d")
+    def thing() -> None: ...
+
+    @scopes.tool("e", name="thing")
+    def another() -> None: ...
+
+    assert scopes.needed_for("tools/call", "thing", str.__eq__) == {"a", "b", "c", "e"}
+    assert scopes.needed_for("resources/read", "notes://x", str.__eq__) == {"a", "d"}
+
+
+def deploy() -> None:
+    """Something to declare scopes for."""
+
+
 @pytest.mark.parametrize("scope", ["", "a b", 'a"', "a\\", "ä", "a\n"])
 def test_what_is_no_scope_cannot_be_declared(scope: str) -> None:
-    with pytest.raises(ValueError, match="printable ASCII"):
-        Scopes().tool(scope)
+    with pytest.raises(ValueError, match=r"^deploy: .*printable ASCII.*pass the scopes as separate texts"):
+        Scopes().tool(scope)(deploy)
 
 
 def test_offline_access_cannot_be_declared() -> None:
-    with pytest.raises(ValueError, match="offline_access is between a client and its issuer"):
-        Scopes().prompt("a", "offline_access")
+    with pytest.raises(ValueError, match=r"^other: offline_access is between a client and its issuer"):
+        Scopes().prompt("a", "offline_access", name="other")(deploy)
+
+
+WRONG_USES: dict[str, Callable[[Any], object]] = {
+    "a list": lambda scopes: scopes.tool(["a", "b"])(deploy),
+    "a list beside a text": lambda scopes: scopes.tool("a", ["b"])(deploy),
+    "no brackets": lambda scopes: scopes.tool(deploy),
+    "empty brackets": lambda scopes: scopes.tool()(deploy),
+    "a prompt without brackets": lambda scopes: scopes.prompt(deploy),
+    "a resource without brackets": lambda scopes: scopes.resource(deploy),
+}
+
+
+@pytest.mark.parametrize("use", WRONG_USES.values(), ids=WRONG_USES)
+def test_wrong_use_is_told_with_the_name_and_what_to_write(use: Callable[[Any], object]) -> None:
+    with pytest.raises(ValueError, match=r"^deploy: .*pass the scopes as separate texts"):
+        use(Scopes())
+
+
+def test_resource_without_scopes_is_told_with_its_uri() -> None:
+    with pytest.raises(ValueError, match=r"^notes://x: no scope is declared"):
+        Scopes().resource("notes://x")(deploy)
