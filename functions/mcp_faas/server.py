@@ -30,6 +30,7 @@ from mcp_faas.stores import AddressError, StoreError, read_secret
 
 SSE_PATH, SSE_MESSAGE_PATH = "/sse", "/messages/"
 STATE_KEY_MIN_BYTES = 32
+MAKE_STATE_KEY = "Make one with: openssl rand -hex 32"
 
 logger = logging.getLogger(__name__)
 
@@ -191,13 +192,13 @@ def _state_keys(address: str) -> list[str]:
     try:
         keys = read_secret(address).split()
     except (AddressError, StoreError) as error:
-        raise SettingsError(f"MCP_REQUEST_STATE_KEY leads to no key: {error}.") from None
+        raise SettingsError(f"MCP_REQUEST_STATE_KEY leads to no key: {error}. {MAKE_STATE_KEY}") from None
     except ModuleNotFoundError as error:
         raise SettingsError(f"MCP_REQUEST_STATE_KEY is {address}, but this artifact has no {error.name}.") from None
     if not keys or any(len(key.encode()) < STATE_KEY_MIN_BYTES for key in keys):
         raise SettingsError(
             f"MCP_REQUEST_STATE_KEY leads to {len(keys)} key(s), of which each must have at least "
-            f"{STATE_KEY_MIN_BYTES} bytes, one a line. Make one with: openssl rand -hex 32"
+            f"{STATE_KEY_MIN_BYTES} bytes, one a line. {MAKE_STATE_KEY}"
         )
     return keys
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from mcp_faas.settings import read_fc_port, read_settings, require_public_url
-from mcp_faas.settings.values import SettingsError
+from mcp_faas.settings import read_fc_port, read_settings, read_tokens_address, require_public_url
+from mcp_faas.settings.values import TOKEN_ADDRESSES, SettingsError
+from mcp_faas.stores import FORMS, open_store
 
 PLATFORM = {"MCP_DOOR": "platform"}
 BEARER = {"MCP_DOOR": "bearer", "MCP_TOKENS": "file:tokens.json"}
@@ -127,6 +128,42 @@ def test_password_in_a_url_is_not_repeated() -> None:
     with pytest.raises(SettingsError) as refused:
         read_settings({**PLATFORM, "MCP_PUBLIC_URL": "https://user:hunter2@mcp.example.com/mcp"})
     assert "hunter2" not in str(refused.value)
+
+
+SECRET = "hV3-a-secret-of-somebody"
+
+
+@pytest.mark.parametrize(
+    "value", [SECRET, f"aws:{SECRET}", f"https://{SECRET}", f"aws://x\n{SECRET}", f" file:{SECRET}"]
+)
+@pytest.mark.parametrize("name", ["MCP_TOKENS", "MCP_REQUEST_STATE_KEY"])
+def test_secret_in_the_place_of_its_address_is_not_repeated(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=f"{name} is no address, and not shown here") as refused:
+        read_settings({**BEARER, name: value})
+    assert SECRET not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "advice"),
+    [
+        ("MCP_TOKENS", "fc://cn-hangzhou/mcp-server", "fc://REGION/FUNCTION/TRIGGER"),
+        ("MCP_TOKENS", "aws://eu-west-1", "aws://REGION/SECRET"),
+        ("MCP_TOKENS", "file:", "file:PATH"),
+        ("MCP_REQUEST_STATE_KEY", "fc://a/b/c", "it takes aws://REGION/SECRET or file:PATH. Make a key with: openssl"),
+    ],
+)
+def test_address_of_the_wrong_form_is_shown_with_the_right_ones(name: str, value: str, advice: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        read_settings({**BEARER, name: value})
+    assert f'{name} is "{value}"; it takes ' in str(refused.value)
+    assert advice in str(refused.value)
+
+
+def test_addresses_are_those_that_there_are_stores_for() -> None:
+    assert set(TOKEN_ADDRESSES) == set(FORMS)
+    for form in FORMS:
+        assert read_tokens_address({"MCP_TOKENS": form}) == form
+        open_store(form)  # the stores take it as well
 
 
 def test_empty_means_not_set() -> None:

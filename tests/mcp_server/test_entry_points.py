@@ -50,7 +50,7 @@ NO_START = {
     "bearer without a document": ({"MCP_DOOR": "bearer"}, "MCP_TOKENS is not set"),
     "bearer with a broken address": (
         {"MCP_DOOR": "bearer", "MCP_TOKENS": "tokens.json"},
-        "'tokens.json' is no address",
+        "MCP_TOKENS is no address",
     ),
     "jwt without an issuer": ({"MCP_DOOR": "jwt"}, "MCP_JWT_ISSUER is not set"),
     "unknown server": ({"MCP_DOOR": "platform", "MCP_SERVER": "tools:app"}, 'MCP_SERVER is "tools:app"'),
@@ -66,7 +66,7 @@ NO_START = {
     ),
     "state key that is missing": (
         {"MCP_DOOR": "platform", "MCP_REQUEST_STATE_KEY": "file:missing"},
-        "MCP_REQUEST_STATE_KEY",
+        "MCP_REQUEST_STATE_KEY leads to no key: missing does not exist. Make one with: openssl rand -hex 32",
     ),
 }
 

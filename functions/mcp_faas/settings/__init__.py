@@ -13,7 +13,15 @@ from typing import Literal, cast
 
 from mcp_faas.auth.scopes import OFFLINE_ACCESS, is_scope
 from mcp_faas.settings.issuers import JwtSettings, read_jwt_settings
-from mcp_faas.settings.values import SettingsError, check_url, choice, switch
+from mcp_faas.settings.values import (
+    KEY_ADDRESSES,
+    TOKEN_ADDRESSES,
+    SettingsError,
+    check_address,
+    check_url,
+    choice,
+    switch,
+)
 
 Door = Literal["platform", "bearer", "jwt"]
 DOORS = ("platform", "bearer", "jwt")
@@ -65,7 +73,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         require_authorizer=switch(environ, "MCP_REQUIRE_AUTHORIZER"),
         allowed_origins=_origins(environ),
         sse=switch(environ, "MCP_SSE"),
-        request_state_key=environ.get("MCP_REQUEST_STATE_KEY") or None,
+        request_state_key=_request_state_key(environ),
         server=_server(environ),
         log_level=read_log_level(environ),
         otlp_protocol=_otlp_protocol(environ),
@@ -94,8 +102,9 @@ def read_tokens_address(environ: Mapping[str, str]) -> str:
     if not address:
         raise SettingsError(
             "MCP_TOKENS is not set. Set it to the address of the token document: "
-            "aws://REGION/SECRET, fc://REGION/FUNCTION/TRIGGER, fc-domain://REGION/DOMAIN or file:PATH."
+            f"{', '.join(TOKEN_ADDRESSES[:-1])} or {TOKEN_ADDRESSES[-1]}."
         )
+    check_address("MCP_TOKENS", address, TOKEN_ADDRESSES, "Make a document with: tokens.py mint file:PATH")
     return address
 
 
@@ -106,6 +115,13 @@ def require_public_url(settings: Settings) -> None:
             "MCP_DOOR is jwt, but MCP_PUBLIC_URL is not set. Set it to the endpoint's public URL, "
             "e.g. https://mcp.example.com/mcp."
         )
+
+
+def _request_state_key(environ: Mapping[str, str]) -> str | None:
+    address = environ.get("MCP_REQUEST_STATE_KEY") or None
+    if address is not None:
+        check_address("MCP_REQUEST_STATE_KEY", address, KEY_ADDRESSES, "Make a key with: openssl rand -hex 32")
+    return address
 
 
 def _scopes(environ: Mapping[str, str], name: str) -> frozenset[str]:

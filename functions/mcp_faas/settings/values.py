@@ -7,6 +7,15 @@ import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+_ADDRESSES = {
+    "aws://REGION/SECRET": r"aws://[^/]+/.+",
+    "fc://REGION/FUNCTION/TRIGGER": r"fc://[^/]+/[^/]+/[^/]+",
+    "fc-domain://REGION/DOMAIN": r"fc-domain://[^/]+/[^/]+",
+    "file:PATH": r"file:.+",
+}
+TOKEN_ADDRESSES = tuple(_ADDRESSES)
+KEY_ADDRESSES = ("aws://REGION/SECRET", "file:PATH")
+_SCHEMES = ("aws://", "fc://", "fc-domain://", "file:")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\]")
 
 
@@ -35,6 +44,16 @@ def choice(environ: Mapping[str, str], name: str, choices: tuple[str, ...], *, d
 
 def switch(environ: Mapping[str, str], name: str) -> bool:
     return choice(environ, name, ("off", "on"), default="off") == "on"
+
+
+def check_address(name: str, address: str, forms: tuple[str, ...], make: str) -> None:
+    """The address of a secret. What is no address is perhaps the secret itself, so it is not repeated."""
+    if any(re.fullmatch(_ADDRESSES[form], address, re.DOTALL) for form in forms):
+        return
+    given = "is no address, and not shown here because it may be the secret itself; it takes"
+    if address.startswith(_SCHEMES) and address.isprintable():
+        given = f'is "{address}"; it takes'
+    raise SettingsError(f"{name} {given} {', '.join(forms[:-1])} or {forms[-1]}. {make}")
 
 
 def check_url(name: str, url: str, example: str) -> None:

@@ -23,7 +23,7 @@ class FileStore:
         self._timeout = access.timeout
 
     def read(self) -> Snapshot:
-        return Snapshot(read_text(str(self._path)))
+        return Snapshot(read_text(str(self._path), "; a token document is begun with: tokens.py mint file:PATH"))
 
     def write(self, snapshot: Snapshot, document: TokenDocument) -> None:
         try:
@@ -47,16 +47,14 @@ class FileStore:
             raise StoreError(f"{self._path} cannot be made: {trouble(error)}") from None
 
 
-def read_text(path: str) -> str:
-    """The text of a file; StoreError in a sentence if it cannot be had."""
+def read_text(path: str, begin: str = "") -> str:
+    """The text of a file; StoreError in a sentence if it cannot be had, with how to begin one that is not there."""
     file = Path(path).expanduser()
     with contextlib.suppress(UnicodeDecodeError):
         try:
             return file.read_text(encoding="utf-8")
         except FileNotFoundError:
-            raise StoreError(
-                f"{file} does not exist; a token document is begun with: tokens.py mint file:PATH"
-            ) from None
+            raise StoreError(f"{file} does not exist{begin}") from None
         except TimeoutError as error:
             raise StoreUnavailable(f"{file} cannot be read: {error.strerror or error}") from None
         except OSError as error:
