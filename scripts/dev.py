@@ -30,7 +30,7 @@ from edges.issuer import Issuer  # noqa: E402
 from edges.processes import ChildFailed, Log, free_ports  # noqa: E402
 from edges.serving import PortTaken  # noqa: E402
 from local.changes import changes  # noqa: E402
-from local.doors import FUNCTIONS, Place, function_environment, make_edge  # noqa: E402
+from local.doors import FUNCTIONS, Place, function_environment, left_out, make_edge  # noqa: E402
 from local.files import kept, read_kept, write_kept  # noqa: E402
 from local.guide import guide, rotation  # noqa: E402
 from local.probe import NotProven, declared_scopes, prove  # noqa: E402
@@ -105,9 +105,9 @@ async def serve(place: Place) -> None:
     environment = function_environment(os.environ, place, state_key)
     edge = make_edge(place, TokenDocument((token,)) if token else None, environment, relay(place.cloud))
     issuer = Issuer(port=place.issuer_port)
+    if names := left_out(os.environ):
+        say(f"the function does not get {', '.join(names)} of your environment: this door has its own")
     async with AsyncExitStack() as stack:
-        if token is None or not place.lasting:
-            stack.callback(token_file.unlink, missing_ok=True)
         if token is None:
             await issuer.start()
             stack.push_async_callback(issuer.stop)
@@ -121,6 +121,10 @@ async def serve(place: Place) -> None:
         scopes = [] if token else await declared_scopes(place.url)
         secret = token.data if token else issuer.token(audience=place.url, scopes=scopes)
         await prove(place.url, secret)
+        if token is None or not place.lasting:
+            stack.callback(
+                token_file.unlink, missing_ok=True
+            )  # not before the ports are ours: another run's has its name
         write_kept(token_file, secret)
         print(f"ready {place.url}\ntoken {token_file}\n{guide(place, token_file)}", flush=True)
         if token:

@@ -26,7 +26,7 @@ REGION = "local"
 TRIGGER = f"fc://{REGION}/mcp-server/http"
 SECRET = "mcp-tokens"  # noqa: S105  # its name
 
-FC_METHODS = ("GET", "POST", "DELETE")
+FC_METHODS = {"bearer": ("GET", "POST", "DELETE"), "jwt": ("GET", "POST", "DELETE", "OPTIONS")}
 FC_TIMEOUT_SECONDS = 60.0
 FC_INSTANCE_CONCURRENCY = 20
 AWS_TIMEOUT_SECONDS = 29.0
@@ -89,6 +89,15 @@ def function_environment(own: Mapping[str, str], place: Place, state_key: Path) 
     return {**passed, "MCP_DOOR": "jwt", "MCP_JWT_ISSUER": place.issuer_url, "MCP_PUBLIC_URL": place.url}
 
 
+def left_out(own: Mapping[str, str]) -> list[str]:
+    """What the caller set for the door of a function, and the one here does not take. Names alone, for a sentence."""
+    return sorted(
+        name
+        for name, value in own.items()
+        if value and (name.startswith("MCP_JWT_") or name in DECIDED_HERE) and name != "MCP_TOKEN"  # a client's
+    )
+
+
 def make_edge(
     place: Place, document: TokenDocument | None, environment: Mapping[str, str], log: Log
 ) -> FcEdge | AwsEdge:
@@ -99,7 +108,11 @@ def make_edge(
 
 
 def _fc(place: Place, document: TokenDocument | None, environment: Mapping[str, str], log: Log) -> FcEdge:
-    trigger: dict[str, object] = {"methods": [*FC_METHODS], "authType": "anonymous", "disableURLInternet": False}
+    trigger: dict[str, object] = {
+        "methods": [*FC_METHODS[place.door]],
+        "authType": "anonymous",
+        "disableURLInternet": False,
+    }
     if document is not None:
         trigger |= {"authType": "bearer", "authConfig": document.to_object()}
     return FcEdge(

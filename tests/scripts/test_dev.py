@@ -286,6 +286,7 @@ def test_proxies_and_debugging_in_the_environment_change_nothing(source: Path, p
     more = {"DEBUG": "sdk", "MCP_LOG_LEVEL": "DEBUG", "MCP_DOOR": "nonsense", "MCP_JWT_AUDIENCE": "other"}
     with started(source, "--port", "0", *place, **proxies, **more) as run:
         token = run.ready().token
+        assert run.hears("does not get").startswith("run: the function does not get MCP_DOOR, MCP_JWT_AUDIENCE of your")
         assert run.tools(token).status_code == 200
         run.process.send_signal(signal.SIGINT)
         assert run.ends() == 0
@@ -309,6 +310,20 @@ def test_a_taken_port_is_one_sentence(source: Path, offset: int) -> None:
     assert re.search(rf"port {port}: Address already in use.*PORT=", run.err[-1])
     assert run.out == []
     assert not [line for line in run.err if "Traceback" in line]
+
+
+def test_a_second_run_on_a_port_leaves_the_token_of_the_first(tmp_path: Path) -> None:
+    source = copy_of_source(tmp_path)
+    first, *_ = free_ports(1)
+    arguments = ("--port", str(min(first, 65_000)), "--door", "jwt")
+    with started(source, *arguments) as run:
+        token = run.ready().token
+        with started(source, *arguments) as second:
+            assert second.ends(PATIENCE_SECONDS) == 1
+        assert run.token == token
+        run.process.send_signal(signal.SIGINT)
+        assert run.ends() == 0
+        assert not run.token_file.exists()
 
 
 @pytest.mark.parametrize("cloud", ["fc", "aws"])
@@ -376,8 +391,13 @@ def test_the_stand_ins_are_configured_like_the_templates() -> None:
     assert web
     for props in web:
         assert (props["timeout"], props["instanceConcurrency"]) == (FC_TIMEOUT_SECONDS, FC_INSTANCE_CONCURRENCY)
-    text = (ROOT / "s.yaml").read_text()
-    assert set(re.findall(r"methods: \[(.*)\]", text)) == {", ".join(FC_METHODS)}
+    bearer, jwt = (
+        trigger["triggerConfig"]["methods"]
+        for props in web
+        for trigger in props.get("triggers", [])
+        if trigger["triggerType"] == "http"
+    )
+    assert {"bearer": tuple(bearer), "jwt": tuple(jwt)} == FC_METHODS
     template = (ROOT / "template.yaml").read_text()
     assert set(re.findall(r"RouteKey: ([A-Z]+ /[a-z./-]*)", template)) == {
         *AWS_ROUTES,
