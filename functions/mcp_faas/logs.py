@@ -5,9 +5,11 @@ Set up before anything else is imported: the SDK configures the root logger itse
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 # Libraries that print headers, bodies or signatures when asked for details. The level asked for is never theirs.
@@ -54,6 +56,17 @@ def defect(error: BaseException) -> str:
         place = place.tb_next
     where = f"{Path(place.tb_frame.f_code.co_filename).name}:{place.tb_lineno}" if place else "nowhere"
     return f"{type(error).__name__} at {where}"
+
+
+@contextlib.contextmanager
+def telling_only(*known: type[Exception]) -> Iterator[None]:
+    """For what a platform logs by itself: these exceptions pass, of any other one only type and place."""
+    try:
+        yield
+    except known:
+        raise
+    except Exception as error:  # noqa: BLE001 - a defect; its text may quote a document
+        raise RuntimeError(f"unexpected {defect(error)}") from None
 
 
 class RedactingFormatter(logging.Formatter):

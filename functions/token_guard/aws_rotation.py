@@ -18,14 +18,15 @@ from mcp_faas.documents import RETRY_SECONDS
 from mcp_faas.generations import Generations
 from mcp_faas.lifecycle.clock import Clock
 from mcp_faas.lifecycle.probe import Probe
-from mcp_faas.lifecycle.rotator import Rotator, RunFailed
-from mcp_faas.lifecycle.settings import RotationSettings, rotation_settings
+from mcp_faas.lifecycle.rotator import Rotator, RunFailed, RunRefused
+from mcp_faas.lifecycle.settings import RotationSettings, RotationSettingsError, rotation_settings
+from mcp_faas.lifecycle.sinks.documents import same_secret
 from mcp_faas.lifecycle.sinks.secretsmanager import SecretSink
 from mcp_faas.rotation import WRITES, Plan, Rotate, Step, continues
 from mcp_faas.settings import read_log_level
-from mcp_faas.stores import Access, StoreConflict
-from mcp_faas.stores.secretsmanager import RotatingSecret, SecretsManagerStore
-from mcp_faas.tokens import TokenDocument, check_writable, parse
+from mcp_faas.stores import Access, StoreConflict, StoreError
+from mcp_faas.stores.secretsmanager import RotatingSecret, SecretsManagerStore, SecretText
+from mcp_faas.tokens import DocumentError, TokenDocument, check_writable, parse
 
 CALL_SECONDS = 8.0
 SPARE_SECONDS = 5.0  # kept to end in good order
@@ -41,9 +42,14 @@ logger = logging.getLogger(__name__)
 
 def handler(event: Any, context: Any) -> None:
     """One of createSecret, setSecret, testSecret and finishSecret; each may come twice."""
+    with logs.telling_only(RunFailed, RunRefused, StoreError, DocumentError, RotationSettingsError):
+        _rotate(event, context)
+
+
+def _rotate(event: Any, context: Any) -> None:
     step = STEPS.get(str(event["Step"]).replace("_", "").lower())
     if step is None:
-        raise ValueError("the event's Step is none of the four")
+        raise RunRefused("the event's Step is none of the four; Secrets Manager calls this function, nobody else")
     secret = RotatingSecret(event["SecretId"], event["ClientRequestToken"], Access(timeout=CALL_SECONDS))
     if secret.check():
         step(secret, context)
@@ -132,13 +138,13 @@ def _delivery(plan: Plan) -> Step | None:
 
 
 def _rotator(secret: RotatingSecret, settings: RotationSettings, context: Any) -> Rotator:
-    sinks = [_sink(settings.deliver, secret.text.access)] if settings.deliver else []
+    sinks = [_sink(settings.deliver, secret.text)] if settings.deliver else []
     return Rotator(
         SecretsManagerStore.of(secret.text),
         Rotate(),
         settings.policy,
         sinks,
-        Probe(settings.probe, CALL_SECONDS) if settings.probe else None,
+        _probe(settings.probe) if settings.probe else None,
         CALL_SECONDS,
         clock,
         seconds=_seconds_left(context),
@@ -160,11 +166,23 @@ def _pending(secret: RotatingSecret) -> TokenDocument:
     return document
 
 
-def _sink(address: str, access: Access) -> SecretSink:
+def _probe(url: str) -> Probe:
+    try:
+        return Probe(url, CALL_SECONDS)
+    except ValueError as error:
+        raise RotationSettingsError(f"ROTATION_PROBE: {error}.") from None
+
+
+def _sink(address: str, document: SecretText) -> SecretSink:
     region, _, name = address.removeprefix("aws://").partition("/")
     if not address.startswith("aws://") or not region or not name:
-        raise ValueError(f"ROTATION_DELIVER is {address!r}; it takes aws://REGION/SECRET.")
-    return SecretSink(address, region, name, access)
+        raise RotationSettingsError(f"ROTATION_DELIVER is {address!r}; it takes aws://REGION/SECRET.")
+    if same_secret(region, name, document.client.meta.region_name, document.name):
+        raise RotationSettingsError(
+            f"ROTATION_DELIVER is {address!r}, the secret that is being rotated; a token in the document's place would "
+            "lock everybody out. Name the secret that clients read."
+        )
+    return SecretSink(address, region, name, document.access)
 
 
 STEPS: dict[str, Callable[[RotatingSecret, Any], None]] = {

@@ -19,7 +19,9 @@ from mcp_faas.lifecycle.settings import RotationSettingsError, fc_access, rotati
 from mcp_faas.lifecycle.sinks import Sink
 from mcp_faas.rotation import Rotate, Step
 from mcp_faas.settings import read_log_level, read_tokens_address
-from mcp_faas.stores import Access, open_store
+from mcp_faas.settings.values import SettingsError
+from mcp_faas.stores import Access, AddressError, StoreError, open_store
+from mcp_faas.tokens import DocumentError
 
 CALL_SECONDS = 10.0
 SPARE_SECONDS = 5.0  # kept to end in good order
@@ -32,10 +34,17 @@ logger = logging.getLogger(__name__)
 
 def handler(event: bytes, context: Any) -> str:
     """One run. A failure is raised, so that the function's error count and its alarm see it."""
+    with logs.telling_only(
+        RunFailed, RunRefused, StoreError, DocumentError, RotationSettingsError, SettingsError, AddressError
+    ):
+        return _rotate(context)
+
+
+def _rotate(context: Any) -> str:
     settings = rotation_settings(os.environ)
     access = fc_access(os.environ, CALL_SECONDS)
     sinks: list[Sink] = [_sink(settings.deliver, access)] if settings.deliver else []
-    probe = Probe(settings.probe, CALL_SECONDS) if settings.probe else None
+    probe = _probe(settings.probe) if settings.probe else None
     store = open_store(read_tokens_address(os.environ), access)
     seconds = _seconds_left(context)
     rotator = Rotator(store, Rotate(), settings.policy, sinks, probe, CALL_SECONDS, report=_log_done, seconds=seconds)
@@ -61,6 +70,13 @@ def _end_instance() -> None:
     makes a new instance, with new credentials, for its next try."""
     logger.error("the role's credentials are not taken any more: this instance ends, and the next one gets new ones")
     os._exit(1)
+
+
+def _probe(url: str) -> Probe:
+    try:
+        return Probe(url, CALL_SECONDS)
+    except ValueError as error:
+        raise RotationSettingsError(f"ROTATION_PROBE: {error}.") from None
 
 
 def _sink(address: str, access: Access) -> Sink:

@@ -123,6 +123,8 @@ def test_another_trigger_is_refused(function: ModuleType, place: FcService) -> N
         ("ROTATION_DELIVER", "oss://region/bucket"),
         ("ROTATION_MAX_AGE", "30"),
         ("ROTATION_OVERLAP", "1 day"),
+        ("ROTATION_PROBE", "127.0.0.1"),
+        ("ROTATION_PROBE", "http://mcp.example/mcp"),
         ("ALIBABA_CLOUD_ACCESS_KEY_ID", ""),
     ],
 )
