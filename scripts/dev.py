@@ -122,9 +122,8 @@ async def serve(place: Place) -> None:
         secret = token.data if token else issuer.token(audience=place.url, scopes=scopes)
         await prove(place.url, secret)
         if token is None or not place.lasting:
-            stack.callback(
-                token_file.unlink, missing_ok=True
-            )  # not before the ports are ours: another run's has its name
+            # Only now that the ports are ours: before, the file of this name may be that of a run which has them.
+            stack.callback(token_file.unlink, missing_ok=True)
         write_kept(token_file, secret)
         print(f"ready {place.url}\ntoken {token_file}\n{guide(place, token_file)}", flush=True)
         if token:

@@ -70,6 +70,8 @@ def build_app(settings: Settings, *, streaming: bool) -> Callable[[], tuple[Gate
     """
     if settings.sse and not streaming:
         raise SettingsError("MCP_SSE is on, but this platform answers in one piece. Use FC's web function, or off.")
+    for doubt in settings.doubts:
+        logger.warning("%s", doubt)
     server, scopes = load_server(settings.server)
     _check_declarations(server, scopes)
     _harden(server, settings)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
+from mcp_faas import settings as settings_package
 from mcp_faas.settings import read_fc_port, read_settings, read_tokens_address, require_public_url
+from mcp_faas.settings.doubts import KNOWN
 from mcp_faas.settings.values import TOKEN_ADDRESSES, SettingsError
 from mcp_faas.stores import FORMS, open_store
 
@@ -56,7 +61,36 @@ WRONG = {
     "public URL with a fragment": ({**JWT, "MCP_PUBLIC_URL": "https://mcp.example.com/mcp#x"}, "MCP_PUBLIC_URL"),
     "scope with a quote": ({**PLATFORM, "MCP_SCOPES": 'a"b'}, "MCP_SCOPES holds"),
     "a scope of the issuer's": ({**PLATFORM, "MCP_SCOPES": "a offline_access"}, "MCP_SCOPES holds offline_access"),
+    "two issuers and a comma": (
+        {**JWT, "MCP_JWT_ISSUER": "https://i.example/a, https://j.example"},
+        "MCP_JWT_ISSUER holds https://i.example/a,; separate its values by blanks, without commas and quotes.",
+    ),
+    "two issuers and a comma alone": (
+        {**JWT, "MCP_JWT_ISSUER": "https://i.example/a,https://j.example"},
+        "separate its values by blanks",
+    ),
+    "issuer by its metadata": (
+        {**JWT, "MCP_JWT_ISSUER": "https://i.example/.well-known/openid-configuration"},
+        "where its metadata is; set it to what that document calls `issuer`.",
+    ),
+    "issuer by its metadata, before its path": (
+        {**JWT, "MCP_JWT_ISSUER": "https://i.example/.well-known/oauth-authorization-server/tenant"},
+        "where its metadata is",
+    ),
+    "audiences and a comma": ({**JWT, "MCP_JWT_AUDIENCE": "a, b"}, "MCP_JWT_AUDIENCE holds a,; separate"),
+    "a comma for an audience": ({**JWT, "MCP_JWT_AUDIENCE": ","}, "MCP_JWT_AUDIENCE holds ,; separate"),
+    "audiences with their quotes": ({**JWT, "MCP_JWT_AUDIENCE": '"a b"'}, 'MCP_JWT_AUDIENCE holds "a; separate'),
+    "audience with its quotes": ({**JWT, "MCP_JWT_AUDIENCE": "'a'"}, "MCP_JWT_AUDIENCE holds 'a'; separate"),
+    "subjects and a comma": ({**JWT, "MCP_JWT_SUBJECTS": "alice, bob"}, "MCP_JWT_SUBJECTS holds alice,; separate"),
+    "algorithms and a comma": ({**JWT, "MCP_JWT_ALGORITHMS": "RS256,ES256"}, "Blanks separate several."),
+    "profiles and a comma": ({**JWT, "MCP_JWT_PROFILE": "okta,entra"}, "Blanks separate several."),
+    "scopes and a comma": ({**PLATFORM, "MCP_SCOPES": "a, b"}, "MCP_SCOPES holds a,; separate"),
+    "origins and a comma": (
+        {**PLATFORM, "MCP_ALLOWED_ORIGINS": "https://a.example,https://b.example"},
+        "separate its values by blanks",
+    ),
     "errors perhaps in results": ({**PLATFORM, "MCP_SCOPE_ERROR_IN_RESULT": "1"}, "choose one of: off, on."),
+    "private perhaps": ({**JWT, "MCP_JWT_PRIVATE_ISSUER": "yes"}, "choose one of: off, on."),
     "hiding perhaps": ({**PLATFORM, "MCP_HIDE_FORBIDDEN": "true"}, "choose one of: off, on."),
     "origin with a path": ({**PLATFORM, "MCP_ALLOWED_ORIGINS": "https://a.example/x"}, "MCP_ALLOWED_ORIGINS holds"),
     "origin that is none": ({**PLATFORM, "MCP_ALLOWED_ORIGINS": "https://[x"}, "MCP_ALLOWED_ORIGINS holds"),
@@ -166,11 +200,38 @@ def test_addresses_are_those_that_there_are_stores_for() -> None:
         open_store(form)  # the stores take it as well
 
 
+def test_what_is_hardly_meant_is_named_without_its_value() -> None:
+    wrong = {"MCP_JWT_ISUER": SECRET, "MCP_SCOPE": SECRET, "MCP_WEATHER": SECRET, "MCP_SSE_": "", "OTHER": SECRET}
+    comma, unknown = read_settings({**JWT, **wrong, "MCP_JWT_AUDIENCE": f"{SECRET},b"}).doubts
+    assert comma == "MCP_JWT_AUDIENCE holds a comma, which separates nothing there: blanks do"
+    assert unknown == (
+        "nothing reads MCP_JWT_ISUER (is MCP_JWT_ISSUER meant?), MCP_SCOPE (is MCP_SCOPES meant?), MCP_WEATHER; "
+        "docs/settings.md has all settings"
+    )
+
+
+def test_nothing_is_doubted_of_what_the_doors_need() -> None:
+    assert [read_settings(environ).doubts for environ in (PLATFORM, BEARER, JWT)] == [(), (), ()]
+
+
+def test_known_settings_are_those_that_are_read() -> None:
+    readers = Path(settings_package.__file__).parent.glob("*.py")
+    texts = [path.read_text(encoding="utf-8") for path in readers if path.name != "doubts.py"]
+    assert {name for text in texts for name in re.findall(r'"(MCP_[A-Z_]+)"', text)} == set(KNOWN)
+
+
 def test_empty_means_not_set() -> None:
-    names = ("MCP_SCOPES_SUPPORTED", "MCP_PUBLIC_URL", "MCP_SCOPES", "MCP_ALLOWED_ORIGINS", "MCP_SSE", "MCP_SERVER")
+    names: tuple[str, ...] = (
+        "MCP_SCOPES_SUPPORTED",
+        "MCP_PUBLIC_URL",
+        "MCP_SCOPES",
+        "MCP_ALLOWED_ORIGINS",
+        "MCP_SSE",
+        "MCP_SERVER",
+    )
     names += ("MCP_JWT_AUDIENCE", "MCP_JWT_JWKS_URL", "MCP_JWT_JWKS", "MCP_JWT_ALGORITHMS", "MCP_JWT_PROFILE")
     names += ("MCP_TOKEN_SCOPES", "MCP_REQUEST_STATE_KEY", "MCP_LOG_LEVEL", "MCP_TOKENS")
-    names += ("MCP_SCOPE_ERROR_IN_RESULT", "MCP_HIDE_FORBIDDEN")
+    names += ("MCP_SCOPE_ERROR_IN_RESULT", "MCP_HIDE_FORBIDDEN", "MCP_JWT_PRIVATE_ISSUER")
     assert read_settings({**JWT, **dict.fromkeys(names, "")}) == read_settings(JWT)
 
 

@@ -81,6 +81,17 @@ def test_last_line_says_why_there_is_no_start(
     assert sentence in ended.stderr.splitlines()[-1]
 
 
+@pytest.mark.parametrize("program", ["import alibaba_fc", "import aws_lambda"])
+def test_a_misspelt_setting_is_one_warning(program: str) -> None:
+    ended = run("-c", program, MCP_DOOR="platform", MCP_SCOPEZ="a-value")
+    warned = [line for line in ended.stderr.splitlines() if "MCP_SCOPEZ" in line]
+    assert ended.returncode == 0
+    assert len(warned) == 1
+    assert warned[0].startswith("WARNING")
+    assert "MCP_SCOPEZ (is MCP_SCOPES meant?)" in warned[0]
+    assert "a-value" not in ended.stderr
+
+
 def test_fc_needs_a_public_url_in_door_jwt() -> None:
     ended = run("-m", "alibaba_fc", MCP_DOOR="jwt", MCP_JWT_ISSUER=ISSUER)
     assert "MCP_PUBLIC_URL is not set" in ended.stderr.splitlines()[-1]

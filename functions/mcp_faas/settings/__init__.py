@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal, cast
 
 from mcp_faas.auth.scopes import OFFLINE_ACCESS, is_scope
+from mcp_faas.settings.doubts import doubts
 from mcp_faas.settings.issuers import JwtSettings, read_jwt_settings
 from mcp_faas.settings.values import (
     KEY_ADDRESSES,
@@ -21,6 +22,7 @@ from mcp_faas.settings.values import (
     check_url,
     choice,
     switch,
+    words,
 )
 
 Door = Literal["platform", "bearer", "jwt"]
@@ -51,6 +53,7 @@ class Settings:
     server: str
     log_level: str
     otlp_protocol: str | None  # None: nobody asked for OpenTelemetry's spans
+    doubts: tuple[str, ...]  # for the log: what is allowed and hardly meant
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
@@ -77,6 +80,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         server=_server(environ),
         log_level=read_log_level(environ),
         otlp_protocol=_otlp_protocol(environ),
+        doubts=doubts(environ),
     )
 
 
@@ -125,11 +129,11 @@ def _request_state_key(environ: Mapping[str, str]) -> str | None:
 
 
 def _scopes(environ: Mapping[str, str], name: str) -> frozenset[str]:
-    words = environ.get(name, "").split()
-    for word in words:
+    found = words(environ, name)
+    for word in found:
         if not is_scope(word):
             raise SettingsError(f'{name} holds "{word}"; scopes are printable ASCII, separated by blanks.')
-    return frozenset(words)
+    return frozenset(found)
 
 
 def _required_scopes(environ: Mapping[str, str]) -> frozenset[str]:
@@ -143,7 +147,7 @@ def _required_scopes(environ: Mapping[str, str]) -> frozenset[str]:
 
 
 def _origins(environ: Mapping[str, str]) -> frozenset[str]:
-    origins = environ.get("MCP_ALLOWED_ORIGINS", "").split()
+    origins = words(environ, "MCP_ALLOWED_ORIGINS")
     for origin in origins:
         # As browsers send it (RFC 6454 §6.2): lower case, and no port that is the scheme's own.
         found = _ORIGIN.fullmatch(origin)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from mcp_faas.auth.algorithms import ASYMMETRIC_ALGORITHMS
 from mcp_faas.auth.profiles import PROFILES, WORLDWIDE_ISSUERS, Profile
-from mcp_faas.settings.values import SettingsError, check_url
+from mcp_faas.settings.values import SettingsError, check_url, words
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,17 @@ class JwtSettings:
 
 def read_jwt_settings(environ: Mapping[str, str]) -> JwtSettings:
     """Read and check everything about door `jwt`. Raises `SettingsError`."""
-    issuers = tuple(environ.get("MCP_JWT_ISSUER", "").split())
+    issuers = tuple(words(environ, "MCP_JWT_ISSUER"))
     if not issuers:
         raise SettingsError(
             "MCP_DOOR is jwt, but MCP_JWT_ISSUER is not set. Set it to your issuer's URL, e.g. https://login.example.com."
         )
     for issuer in issuers:
         check_url("MCP_JWT_ISSUER", issuer, "https://login.example.com")
+        if "/.well-known/" in issuer:
+            raise SettingsError(
+                f'MCP_JWT_ISSUER is "{issuer}", where its metadata is; set it to what that document calls `issuer`.'
+            )
     jwks_url, jwks = environ.get("MCP_JWT_JWKS_URL") or None, environ.get("MCP_JWT_JWKS") or None
     if jwks_url is not None:
         if jwks is not None:
@@ -49,13 +53,13 @@ def read_jwt_settings(environ: Mapping[str, str]) -> JwtSettings:
         name = "MCP_JWT_JWKS_URL" if jwks_url else "MCP_JWT_JWKS"
         # A key belongs to one issuer (RFC 8725 §3.8): one set for all would let each sign for the others.
         raise SettingsError(f"{name} is set, but MCP_JWT_ISSUER names {len(issuers)} issuers; leave {name} out.")
-    subjects = frozenset(environ.get("MCP_JWT_SUBJECTS", "").split())
+    subjects = frozenset(words(environ, "MCP_JWT_SUBJECTS"))
     if not subjects and not WORLDWIDE_ISSUERS.isdisjoint(issuers):
         raise SettingsError(
             f"MCP_JWT_ISSUER is {next(iter(WORLDWIDE_ISSUERS.intersection(issuers)))}, which signs tokens for anybody "
             "in the world; set MCP_JWT_SUBJECTS to the `sub` of each caller that may come in."
         )
-    audiences = frozenset(environ.get("MCP_JWT_AUDIENCE", "").split())
+    audiences = frozenset(words(environ, "MCP_JWT_AUDIENCE"))
     return JwtSettings(
         issuers=issuers,
         audiences=audiences,
@@ -69,10 +73,12 @@ def read_jwt_settings(environ: Mapping[str, str]) -> JwtSettings:
 
 def _profiles(environ: Mapping[str, str], issuers: tuple[str, ...], audiences: frozenset[str]) -> tuple[Profile, ...]:
     """One profile for all issuers, or one for each in the order of MCP_JWT_ISSUER."""
-    names = environ.get("MCP_JWT_PROFILE", "").split() or ["rfc9068"]
+    names = words(environ, "MCP_JWT_PROFILE") or ["rfc9068"]
     for name in names:
         if name not in PROFILES:
-            raise SettingsError(f'MCP_JWT_PROFILE is "{name}"; choose one of: {", ".join(PROFILES)}.')
+            raise SettingsError(
+                f'MCP_JWT_PROFILE is "{name}"; choose one of: {", ".join(PROFILES)}. Blanks separate several.'
+            )
         if PROFILES[name].audience_claim != "aud" and not audiences:
             raise SettingsError(
                 f"MCP_JWT_PROFILE is {name}, whose tokens have no aud, and MCP_JWT_AUDIENCE is not set. "
@@ -96,11 +102,11 @@ def _check_json(name: str, text: str) -> None:
 
 
 def _algorithms(environ: Mapping[str, str]) -> frozenset[str]:
-    names = environ.get("MCP_JWT_ALGORITHMS", "").split() or list(ASYMMETRIC_ALGORITHMS)
+    names = words(environ, "MCP_JWT_ALGORITHMS") or list(ASYMMETRIC_ALGORITHMS)
     for name in names:
         if name not in ASYMMETRIC_ALGORITHMS:
             raise SettingsError(
                 f'MCP_JWT_ALGORITHMS holds "{name}"; choose from: {", ".join(ASYMMETRIC_ALGORITHMS)}. '
-                "Symmetric algorithms and none are never accepted."
+                "Blanks separate several. Symmetric algorithms and none are never accepted."
             )
     return frozenset(names)

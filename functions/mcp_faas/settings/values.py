@@ -46,6 +46,15 @@ def switch(environ: Mapping[str, str], name: str) -> bool:
     return choice(environ, name, ("off", "on"), default="off") == "on"
 
 
+def words(environ: Mapping[str, str], name: str) -> list[str]:
+    """The values of a setting that takes several. Blanks separate them; a list in another style is surely a mistake."""
+    found = environ.get(name, "").split()
+    for word in found:
+        if word != word.strip(",;\"'") or re.search("[,;]https?://", word):
+            raise SettingsError(f"{name} holds {word}; separate its values by blanks, without commas and quotes.")
+    return found
+
+
 def check_address(name: str, address: str, forms: tuple[str, ...], make: str) -> None:
     """The address of a secret. What is no address is perhaps the secret itself, so it is not repeated."""
     if any(re.fullmatch(_ADDRESSES[form], address, re.DOTALL) for form in forms):
