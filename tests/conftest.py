@@ -6,8 +6,11 @@ At the end of a run it is said how many cases the fault matrices had: a loop ins
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
+
+from mcp_faas.auth.scopes import Scopes
 
 CASES = pytest.StashKey[Counter[str]]()
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
@@ -22,6 +25,19 @@ def anyio_backend() -> str:
 def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in PROXIES:
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _servers_of_other_modules() -> Iterator[None]:
+    """A function's process has one server, and every `Scopes` in it counts; the tests' process has many servers."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Scopes, "made", [])
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _servers_of_other_tests(_servers_of_other_modules: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Scopes, "made", [])
 
 
 def pytest_configure(config: pytest.Config) -> None:

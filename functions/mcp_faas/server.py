@@ -20,6 +20,7 @@ from starlette.applications import Starlette
 from starlette.routing import Match, Route
 
 from mcp_faas.auth.scopes import Scopes
+from mcp_faas.declarations import check_declarations, scopes_of
 from mcp_faas.doors import Door, open_door
 from mcp_faas.gate import ENDPOINT, Gate
 from mcp_faas.listing import hiding
@@ -40,7 +41,7 @@ _CHECKED_IN_FRONT = TransportSecuritySettings(enable_dns_rebinding_protection=Fa
 
 
 def load_server(address: str) -> tuple[MCPServer[Any], Scopes]:
-    """Import `module:attribute` and find the server, and the module's `scopes` if it declares any."""
+    """Import `module:attribute` and find the server, and the scopes that guard it. Raises `SettingsError`."""
     module_name, _, attribute = address.partition(":")
     try:
         module = importlib.import_module(module_name)
@@ -58,8 +59,7 @@ def load_server(address: str) -> tuple[MCPServer[Any], Scopes]:
         raise SettingsError(
             f'MCP_SERVER is "{address}", whose MCPServer has `auth=` of its own. Leave it out: the door is MCP_DOOR.'
         )
-    scopes = getattr(module, "scopes", None)
-    return server, scopes if isinstance(scopes, Scopes) else Scopes()
+    return server, scopes_of(module)
 
 
 def build_app(settings: Settings, *, streaming: bool) -> Callable[[], tuple[Gate, Starlette]]:
@@ -73,7 +73,7 @@ def build_app(settings: Settings, *, streaming: bool) -> Callable[[], tuple[Gate
     for doubt in settings.doubts:
         logger.warning("%s", doubt)
     server, scopes = load_server(settings.server)
-    _check_declarations(server, scopes)
+    check_declarations(server, scopes)
     _harden(server, settings)
     if settings.hides_forbidden:
         server.middleware.insert(0, hiding(scopes, _same_uri))
@@ -145,32 +145,6 @@ def _tracing(settings: Settings, name: str) -> Callable[[float | None], Awaitabl
 def _same_uri(declared: str, asked: str) -> bool:
     """Does a declared URI or URI template mean the resource asked for? As the SDK's own resource manager decides."""
     return declared == asked or ("{" in declared and UriTemplate.parse(declared).match(asked) is not None)
-
-
-def _check_declarations(server: MCPServer[Any], scopes: Scopes) -> None:
-    """A scope declared for something that does not exist guards nothing: a typing error must not open a tool."""
-    known = {
-        "tools/call": {tool.name for tool in _now(server.list_tools())},
-        "prompts/get": {prompt.name for prompt in _now(server.list_prompts())},
-        "resources/read": {str(resource.uri) for resource in _now(server.list_resources())}
-        | {template.uri_template for template in _now(server.list_resource_templates())},
-    }
-    for method, name in scopes.declared:
-        if name not in known[method]:
-            there = ", ".join(sorted(known[method])) or "nothing"
-            raise SettingsError(
-                f'MCP_SERVER declares scopes for "{name}" ({method}), which the server does not have; it has: {there}.'
-            )
-
-
-def _now(coroutine: Any) -> Any:
-    """The result of a coroutine that waits for nothing, as the SDK's listings do."""
-    try:
-        coroutine.send(None)
-    except StopIteration as result:
-        return result.value
-    coroutine.close()
-    raise RuntimeError("a listing of the SDK waits for something now; run it in a loop")
 
 
 def _harden(server: MCPServer[Any], settings: Settings) -> None:

@@ -671,7 +671,7 @@ def test_scope_declared_for_an_unknown_tool_does_not_start(monkeypatch: pytest.M
     def ad() -> None: ...
 
     monkeypatch.setattr(server_module, "load_server", lambda _: (MCPServer("s"), scopes))
-    with pytest.raises(SettingsError, match='declares scopes for "ad"'):
+    with pytest.raises(SettingsError, match='There is no tool "ad"'):
         build_app(read_settings({"MCP_DOOR": "platform"}), streaming=True)
 
 
