@@ -19,7 +19,7 @@ from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mcp_faas import audit, cors
+from mcp_faas import audit, cors, logs
 from mcp_faas.asgi import JSON, Answer, Header, holding, read_body, recording, replay, respond
 from mcp_faas.auth.challenge import Refusal, refuse
 from mcp_faas.auth.errors import AuthError, OriginRefused, ScopeMissing
@@ -136,9 +136,9 @@ class Gate:
                 decision.deny(error)
                 refusal = self._refusal(error, call)
                 await respond(request.send, refusal.status, refusal.headers, refusal.body)
-        except Exception:
-            # The traceback is for the log; the caller learns that it was not his fault.
-            logger.exception("the request could not be answered")
+        except Exception as error:
+            # Its kind and place are for the log; the caller learns that it was not his fault.
+            logs.report(logger, "the request could not be answered", error)
             decision.reason = "internal_error"
             if answer.status is not None:
                 raise

@@ -9,6 +9,7 @@ import contextlib
 import logging
 import re
 import sys
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,6 +57,12 @@ def defect(error: BaseException) -> str:
         place = place.tb_next
     where = f"{Path(place.tb_frame.f_code.co_filename).name}:{place.tb_lineno}" if place else "nowhere"
     return f"{type(error).__name__} at {where}"
+
+
+def report(logger: logging.Logger, sentence: str, error: BaseException) -> None:
+    """Write down a defect, and at DEBUG the way to it: the lines of code that were passed, and no value."""
+    logger.error("%s: %s", sentence, defect(error))
+    logger.debug("%s", "".join(traceback.format_tb(error.__traceback__)))
 
 
 @contextlib.contextmanager

@@ -818,3 +818,25 @@ async def test_state_of_another_key_is_refused(tmp_path: Any, monkeypatch: Any) 
     (tmp_path / "other").write_text("o" * 32)
     one, other = ({"MCP_REQUEST_STATE_KEY": f"file:{tmp_path / name}"} for name in ("one", "other"))
     assert (await resume(one, other, monkeypatch)).status_code == 400
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("level", ["INFO", "DEBUG"])
+async def test_a_defect_of_the_door_is_told_without_its_text(
+    level: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A token of another tool has no shape that the log could know it by."""
+
+    def broken(presented: str, tokens: Any) -> Any:
+        raise KeyError(f"{presented} in {tokens}")
+
+    monkeypatch.setattr("mcp_faas.doors.identify", broken)
+    environ, _ = doors(tmp_path)["bearer"]
+    foreign = "foreign~" + "v" * 40
+    with caplog.at_level(level):
+        async with client(environ) as http:
+            answer = await post(http, "tools/list", authorization=f"Bearer {foreign}")
+    assert (answer.status_code, answer.json()) == (500, {"message": "Internal server error."})
+    assert "the request could not be answered: KeyError at test_gate.py:" in caplog.text
+    assert ("in _guarded" in caplog.text) is (level == "DEBUG")
+    assert foreign not in caplog.text

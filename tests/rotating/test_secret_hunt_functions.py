@@ -72,6 +72,7 @@ RUNS = {
     "fc_rotation, its code breaks": Run("fc_rotation", "fc", defect="mcp_faas.tokens:from_object RuntimeError"),
     "fc_rotation, a wrong value": Run("fc_rotation", "fc", defect="mcp_faas.tokens:from_object ValueError"),
     "server on Lambda": Run("aws_lambda", "aws", well=6),
+    "server on Lambda, code breaks": Run("aws_lambda", "aws", defect="mcp_faas.doors:identify RuntimeError", well=6),
     "server on Lambda, quoted": Run("aws_lambda", "aws", fails("read", "echo"), well=6),
 }
 
