@@ -22,7 +22,7 @@ RINGS = [
     ["doors", "lifecycle"],
     ["jwks", "documents", "audit", "tracing"],
     ["logs"],
-    ["stores"],
+    ["stores", "issuers"],
     ["settings"],
     ["call", "message", "rotation"],
     ["planning"],

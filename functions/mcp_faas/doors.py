@@ -141,7 +141,9 @@ def open_door(settings: Settings, *, background: bool) -> Door:
 
 def _issuer(issuer: str, profile: Profile, jwt: JwtSettings, background: bool) -> tuple[Policy, KeySource]:
     try:
-        keys = KeySource(issuer, jwks_url=jwt.jwks_url, jwks=jwt.jwks, background=background)
+        keys = KeySource(
+            issuer, jwks_url=jwt.jwks_url, jwks=jwt.jwks, private=jwt.private_issuer, background=background
+        )
     except KeySetMalformed as error:
         raise SettingsError(f"MCP_JWT_JWKS is no key set: {error}.") from None
     return Policy(issuer, jwt.audiences, jwt.algorithms, profile, subjects=jwt.subjects), keys

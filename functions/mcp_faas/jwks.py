@@ -7,19 +7,16 @@ issuer up, down or hanging. The policy for the keys themselves is in `auth/keys.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
-import json
 import logging
-import re
 import time
 from collections.abc import Callable
-from urllib.parse import urlsplit, urlunsplit
 
 import httpx2
 
 from mcp_faas.auth.errors import KeysUnavailable, KeyUnknown
 from mcp_faas.auth.keys import KeySet, KeySetMalformed, parse_key_set
-from mcp_faas.settings.values import is_loopback
+from mcp_faas.issuers import published
+from mcp_faas.issuers.reach import FetchFailed, Reach
 
 FETCH_SECONDS = 4.0  # metadata and key set together; a refusal must leave within 5 s whatever the issuer does
 WAIT_SECONDS = FETCH_SECONDS + 0.4  # what a call that cannot be answered otherwise waits for it
@@ -29,13 +26,8 @@ PATIENCE_SECONDS = 0.25  # what a call with a known key waits for a set that is 
 STALE_SECONDS = 24 * 3600  # how long a set outlives an issuer that does not answer; then the door closes
 COOLDOWN_SECONDS = 30  # one attempt in this time for each reason to make one ...
 FIRST_ATTEMPTS = 3  # ... and while there is no set at all, this many at once after a quiet time
-DOCUMENT_MAX_BYTES = 512 * 1024
 
 logger = logging.getLogger(__name__)
-
-
-class FetchFailed(Exception):
-    """The issuer did not give what it should; the message says what, without quoting the answer."""
 
 
 class _Allowance:
@@ -57,7 +49,8 @@ class _Allowance:
 class KeySource:
     """The keys of one issuer, from a URL, from its metadata, or given once and for all.
 
-    `background` says whether the loop runs between calls; in an event function it does not.
+    `private` says that the issuer may be in a private network; `background` whether the loop runs between
+    calls; in an event function it does not.
     """
 
     def __init__(
@@ -66,11 +59,14 @@ class KeySource:
         *,
         jwks_url: str | None = None,
         jwks: bytes | None = None,
+        private: bool = False,
         background: bool = True,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._issuer = issuer
         self._url = jwks_url
+        self._configured = jwks_url is not None  # else what the metadata names is used
+        self._reach = Reach(issuer, private=private)
         # Wall clock, because a frozen instance's monotonic clock may stand still while keys grow old.
         self._clock = clock
         self._fixed = parse_key_set(jwks) if jwks is not None else None
@@ -154,88 +150,11 @@ class KeySource:
             logger.warning("the key set of %s: left out %s", self._issuer, reason)
 
     async def _read(self) -> KeySet:
-        # The environment's proxies stay in force: in a private network they may be the only way to the issuer.
-        async with httpx2.AsyncClient(follow_redirects=False, timeout=None) as client:
-            url = self._url or await self._discover(client)
-            keys = parse_key_set(await _get(client, url))
-            self._url = url
-            return keys
-
-    async def _discover(self, client: httpx2.AsyncClient) -> str:
-        """`jwks_uri` from the issuer's own metadata (RFC 8414 §3, OpenID Connect Discovery §4)."""
-        reasons = []
-        for candidate in metadata_urls(self._issuer):
-            try:
-                document = json.loads((await _get(client, candidate)).decode())
-            except FetchFailed as why:
-                reasons.append(f"{candidate}: {why}")
-                continue
-            except (ValueError, RecursionError):
-                reasons.append(f"{candidate}: not JSON")
-                continue
-            url = document.get("jwks_uri") if isinstance(document, dict) else None
-            if not isinstance(url, str) or document.get("issuer") != self._issuer:
-                # RFC 8414 §3.3: another issuer's metadata must not be used.
-                reasons.append(f"{candidate}: its issuer is another one, or it has no jwks_uri")
-                continue
-            check_jwks_uri(url, self._issuer)
-            return url
-        raise FetchFailed("; ".join(reasons))
-
-
-def metadata_urls(issuer: str) -> list[str]:
-    """Where an issuer may publish its metadata: RFC 8414 §3.1 puts the well-known part in front, OpenID behind."""
-    parts = urlsplit(issuer)
-    path = parts.path.rstrip("/")
-    paths = [
-        f"/.well-known/oauth-authorization-server{path}",
-        f"{path}/.well-known/openid-configuration",
-        f"/.well-known/openid-configuration{path}",
-    ]
-    return [urlunsplit((parts.scheme, parts.netloc, path, "", "")) for path in dict.fromkeys(paths)]
-
-
-def check_jwks_uri(url: str, issuer: str) -> None:
-    """What metadata names may not lead to this machine or to plain http, unless the issuer itself is local.
-
-    Raises `FetchFailed`.
-    """
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-    except ValueError:
-        raise FetchFailed("jwks_uri is not a URL") from None
-    local = is_loopback(urlsplit(issuer).hostname or "")
-    if not local and not _is_public(host):
-        raise FetchFailed("jwks_uri leads to a private address")
-    if not host or parts.scheme not in (("http", "https") if local else ("https",)):
-        raise FetchFailed("jwks_uri is not an https URL")
-    if is_loopback(host) is not local:
-        raise FetchFailed("jwks_uri and issuer disagree on whether they are local")
-
-
-def _is_public(host: str) -> bool:
-    """No address of a private network, and none of the spellings of one that only resolvers understand."""
-    try:
-        return ipaddress.ip_address(host).is_global
-    except ValueError:
-        return re.fullmatch(r"[0-9a-fx.]+", host) is None and not host.endswith(".") and not is_loopback(host)
-
-
-async def _get(client: httpx2.AsyncClient, url: str) -> bytes:
-    """The body of a 200 answer, bounded in size. Redirects are not followed and nothing is decompressed."""
-    headers = {"accept": "application/json", "accept-encoding": "identity"}
-    async with client.stream("GET", url, headers=headers) as response:
-        if response.status_code != 200:
-            raise FetchFailed(f"status {response.status_code}")
-        if response.headers.get("content-encoding", "identity") != "identity":
-            raise FetchFailed("a compressed answer that was not asked for")
-        body = bytearray()
-        async for chunk in response.aiter_raw():
-            body += chunk
-            if len(body) > DOCUMENT_MAX_BYTES:
-                raise FetchFailed(f"more than {DOCUMENT_MAX_BYTES} bytes")
-        return bytes(body)
+        tls = httpx2.create_ssl_context()  # with SSL_CERT_FILE, as a private network's own authority needs it
+        url = self._url or await published.jwks_uri(self._reach, self._issuer, tls)
+        keys = parse_key_set(await published.get(self._reach, url, tls, configured=self._configured))
+        self._url = url
+        return keys
 
 
 def _knows(keys: KeySet | None, kid: str | None, algorithm: str) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 OWN = "tests/hostile/test_advisories.py"
 GATE = "tests/mcp_faas/test_gate.py"
 JWKS = "tests/mcp_faas/test_jwks.py"
+REACH = "tests/mcp_faas/issuers/test_reach.py"
 CORPUS = "tests/hostile/test_corpus.py"
 
 ADVISORIES: dict[str, tuple[str, list[str]]] = {
@@ -39,7 +40,7 @@ ADVISORIES: dict[str, tuple[str, list[str]]] = {
     ),
     "CVE-2026-48522 GHSA-993g-76c3-p5m4": (
         "pyjwt: the key client opened file:, ftp: and data:",
-        [f"{OWN}::test_keys_come_over_https_alone", f"{JWKS}::test_key_set_that_metadata_may_not_name"],
+        [f"{OWN}::test_keys_come_over_https_alone", f"{REACH}::test_key_set_that_metadata_may_not_name"],
     ),
     "CVE-2026-48523 GHSA-jq35-7prp-9v3f": (
         "pyjwt: the algorithm of a JWK was not asked",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from mcp_faas.auth.algorithms import ASYMMETRIC_ALGORITHMS
 from mcp_faas.auth.profiles import PROFILES, WORLDWIDE_ISSUERS, Profile
-from mcp_faas.settings.values import SettingsError, check_url, words
+from mcp_faas.settings.values import SettingsError, check_url, switch, words
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class JwtSettings:
     algorithms: frozenset[str]
     profiles: tuple[Profile, ...]  # one for each issuer, in their order
     subjects: frozenset[str]  # empty: everybody to whom an issuer gives a token
+    private_issuer: bool  # the issuer may have an address of a private network
 
     @property
     def trusted(self) -> tuple[tuple[str, Profile], ...]:
@@ -68,6 +69,7 @@ def read_jwt_settings(environ: Mapping[str, str]) -> JwtSettings:
         algorithms=_algorithms(environ),
         profiles=_profiles(environ, issuers, audiences),
         subjects=subjects,
+        private_issuer=switch(environ, "MCP_JWT_PRIVATE_ISSUER"),
     )
 
 
