@@ -89,6 +89,10 @@ WRONG = {
         {**PLATFORM, "MCP_ALLOWED_ORIGINS": "https://a.example,https://b.example"},
         "separate its values by blanks",
     ),
+    "a scope of the issuer's, advertised": (
+        {**JWT, "MCP_SCOPES_SUPPORTED": "offline_access a"},
+        "MCP_SCOPES_SUPPORTED holds offline_access",
+    ),
     "errors perhaps in results": ({**PLATFORM, "MCP_SCOPE_ERROR_IN_RESULT": "1"}, "choose one of: off, on."),
     "private perhaps": ({**JWT, "MCP_JWT_PRIVATE_ISSUER": "yes"}, "choose one of: off, on."),
     "hiding perhaps": ({**PLATFORM, "MCP_HIDE_FORBIDDEN": "true"}, "choose one of: off, on."),

@@ -68,8 +68,8 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         public_url=public_url,
         tokens=read_tokens_address(environ) if door == "bearer" else None,
         jwt=read_jwt_settings(environ) if door == "jwt" else None,
-        scopes=_required_scopes(environ),
-        scopes_supported=_scopes(environ, "MCP_SCOPES_SUPPORTED") if supported is not None else None,
+        scopes=_own_scopes(environ, "MCP_SCOPES"),
+        scopes_supported=_own_scopes(environ, "MCP_SCOPES_SUPPORTED") if supported is not None else None,
         token_scopes=_scopes(environ, "MCP_TOKEN_SCOPES"),
         denies_in_results=switch(environ, "MCP_SCOPE_ERROR_IN_RESULT"),
         hides_forbidden=switch(environ, "MCP_HIDE_FORBIDDEN"),
@@ -136,11 +136,12 @@ def _scopes(environ: Mapping[str, str], name: str) -> frozenset[str]:
     return frozenset(found)
 
 
-def _required_scopes(environ: Mapping[str, str]) -> frozenset[str]:
-    scopes = _scopes(environ, "MCP_SCOPES")
+def _own_scopes(environ: Mapping[str, str], name: str) -> frozenset[str]:
+    """Scopes that clients are told to ask for."""
+    scopes = _scopes(environ, name)
     if OFFLINE_ACCESS in scopes:
         raise SettingsError(
-            f"MCP_SCOPES holds {OFFLINE_ACCESS}, which is between a client and its issuer; leave it out. "
+            f"{name} holds {OFFLINE_ACCESS}, which is between a client and its issuer; leave it out. "
             "A resource never asks for it."
         )
     return scopes
