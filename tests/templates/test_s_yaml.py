@@ -18,6 +18,8 @@ import yaml
 
 import check_s
 import serverless_devs
+from mcp_faas.auth.profiles import PROFILES
+from mcp_faas.settings import read_settings
 from mcp_faas.tokens import Token, TokenDocument
 from s_rules import doors, functions
 from s_rules.resources import Contents
@@ -545,6 +547,29 @@ def test_door_jwt_deploys_without_any_token(deploys: Deploys) -> None:
         "disableURLInternet": False,
         "authType": "anonymous",
     }
+
+
+def test_what_the_issuer_pages_ask_for_can_be_set_in_vars() -> None:
+    wanted = {
+        "issuer": "https://a.example https://b.example",
+        "profile": "keycloak idaas",
+        "algorithms": "ES256 RS256",
+        "subjects": "alice bob",
+        "audience": "api://x",
+        "scopes_supported": "api://x/mcp.tools",
+    }
+    text = TEXT
+    for name, value in wanted.items():
+        text = re.sub(rf"(?m)^  {name}: \S+", f"  {name}: {value}", text, count=1)
+    with serverless_devs.template(text) as template:
+        environment = template.render()["resources"]["mcp_server_jwt"]["props"]["environmentVariables"]
+    settings = read_settings(environment)
+    assert settings.doubts == ()
+    assert settings.scopes_supported == frozenset({"api://x/mcp.tools"})
+    assert settings.jwt
+    assert settings.jwt.profiles == (PROFILES["keycloak"], PROFILES["idaas"])
+    assert settings.jwt.algorithms == {"ES256", "RS256"}
+    assert settings.jwt.subjects == {"alice", "bob"}
 
 
 def test_the_trigger_is_made_with_the_document_of_the_environment(deploys: Deploys) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from artifacts.deployables import ARCHITECTURES, DEFAULT_ARCHITECTURE, DEFAULT_PYTHON, for_sam
 from lifecycle.arguments import duration
+from mcp_faas.auth.algorithms import ASYMMETRIC_ALGORITHMS
 from mcp_faas.auth.profiles import PROFILES
 from mcp_faas.lifecycle.door import AFTER_PROOF_SECONDS
 from mcp_faas.lifecycle.settings import rotation_settings
@@ -258,6 +259,7 @@ ENVIRONMENTS: list[tuple[dict[str, str], dict[str, str]]] = [
             "JwtAudience": "one two",
             "JwtJwksUrl": "https://login.example.com/jwks.json",
             "JwtProfile": "cognito",
+            "JwtAlgorithms": "ES256 EdDSA",
             "JwtSubjects": "alice bob",
             "Scopes": "mcp:use",
             "ScopesSupported": "mcp:use notes:write",
@@ -268,6 +270,7 @@ ENVIRONMENTS: list[tuple[dict[str, str], dict[str, str]]] = [
             "MCP_JWT_AUDIENCE": "one two",
             "MCP_JWT_JWKS_URL": "https://login.example.com/jwks.json",
             "MCP_JWT_PROFILE": "cognito",
+            "MCP_JWT_ALGORITHMS": "ES256 EdDSA",
             "MCP_JWT_SUBJECTS": "alice bob",
             "MCP_SCOPES": "mcp:use",
             "MCP_SCOPES_SUPPORTED": "mcp:use notes:write",
@@ -509,7 +512,12 @@ def test_choices_are_the_ones_that_the_code_has(template: dict[str, Any]) -> Non
         values: list[str] = template["Parameters"][name]["AllowedValues"]
         return values
 
-    assert choices("JwtProfile") == list(PROFILES)
+    def pattern(name: str) -> str:
+        return str(template["Parameters"][name]["AllowedPattern"])
+
+    profiles, algorithms = "|".join(PROFILES), "|".join(ASYMMETRIC_ALGORITHMS)
+    assert pattern("JwtProfile") == f"^({profiles})( ({profiles}))*$"
+    assert pattern("JwtAlgorithms") == f"^$|^({algorithms})( ({algorithms}))*$"
     assert set(choices("LogLevel")) == set(LOG_LEVELS) - {"CRITICAL"}  # nothing here logs at that level
     assert choices("Architecture") == list(ARCHITECTURES)
     for door in choices("Door"):
@@ -532,11 +540,22 @@ def test_every_profile_starts(template: dict[str, Any], profile: str) -> None:
     assert read_settings(environment_of(stack, "McpServer")).jwt
 
 
+def test_each_of_several_issuers_has_a_profile(template: dict[str, Any]) -> None:
+    several = {"Door": "jwt", "JwtIssuer": "https://a.example https://b.example", "JwtAudience": "an-audience"}
+    stack = Stack(template, **several, JwtProfile="keycloak cognito")
+    assert stack.refusals() == []
+    jwt = read_settings(environment_of(stack, "McpServer")).jwt
+    assert jwt
+    assert jwt.profiles == (PROFILES["keycloak"], PROFILES["cognito"])
+
+
 VALUES = [
     ("PublicUrl", ["https://api.example.com/mcp"], ["http://api.example.com/mcp", "https://api.example.com", "api"]),
     ("AllowedOrigins", ["https://a.example http://localhost:6274"], ["https://a.example/", "a.example", "*"]),
     ("JwtIssuer", ["https://a.example/realms/x https://b.example"], ["http://a.example", "https://a  b", "a.example"]),
     ("JwtAudience", ["https://api.example.com/mcp api://x"], [" a", "a  b"]),
+    ("JwtProfile", ["mcp-faas", "keycloak cognito"], ["", "x", "okta,entra", "okta  entra", "oktaentra"]),
+    ("JwtAlgorithms", ["", "EdDSA", "RS256 ES256"], ["HS256", "none", "RS256,ES256", "RS256  ES256"]),
     ("JwtSubjects", ["117734567890123456789 alice@example.com"], [" a", "a  b"]),
     ("JwtJwksUrl", ["https://a.example/jwks"], ["http://a.example/jwks", "https://a.example https://b.example"]),
     ("Scopes", ["a b:c", "https://example.com/x"], ['a"b', "a\\b", " a", "a,  b"]),
@@ -570,6 +589,7 @@ COMBINATIONS = [
     ({"JwtAudience": "x"}, "Set Door=jwt or leave them out"),
     ({"JwtJwksUrl": "https://login.example.com/jwks"}, "Set Door=jwt or leave them out"),
     ({"JwtProfile": "entra"}, "Set Door=jwt or leave them out"),
+    ({"JwtAlgorithms": "ES256"}, "Set Door=jwt or leave them out"),
     ({"ScopesSupported": "a"}, "Set Door=jwt or leave them out"),
     ({"JwtSubjects": "a"}, "Set Door=jwt or leave them out"),
     ({"Scopes": "a"}, "Set TokenScopes too"),
