@@ -24,7 +24,7 @@ from mcp_faas.lifecycle.sinks.documents import same_secret
 from mcp_faas.lifecycle.sinks.secretsmanager import SecretSink
 from mcp_faas.rotation import WRITES, Plan, Rotate, Step, continues
 from mcp_faas.settings import read_log_level
-from mcp_faas.stores import Access, StoreConflict, StoreError
+from mcp_faas.stores import Access, AddressError, StoreConflict, StoreError
 from mcp_faas.stores.secretsmanager import RotatingSecret, SecretsManagerStore, SecretText
 from mcp_faas.tokens import DocumentError, TokenDocument, check_writable, parse
 
@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 
 def handler(event: Any, context: Any) -> None:
     """One of createSecret, setSecret, testSecret and finishSecret; each may come twice."""
-    with logs.telling_only(RunFailed, RunRefused, StoreError, DocumentError, RotationSettingsError):
+    with logs.telling_only(RunFailed, RunRefused, StoreError, AddressError, DocumentError, RotationSettingsError):
         _rotate(event, context)
 
 

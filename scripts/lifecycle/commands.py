@@ -9,7 +9,7 @@ from lifecycle import report
 from lifecycle.environment import access
 from lifecycle.errors import UsageError
 from lifecycle.output import say, show
-from lifecycle.sinks import KeptSink, StdoutSink, open_sink
+from lifecycle.sinks import KeptSink, StdoutSink, check_apart, open_sink
 from mcp_faas.lifecycle.probe import Probe
 from mcp_faas.lifecycle.rotator import Rotator, current_name
 from mcp_faas.lifecycle.sinks import Sink
@@ -64,6 +64,8 @@ def _run(arguments: argparse.Namespace, intent: Intent, policy: Policy) -> int:
     reach = access()
     shown = KeptSink if arguments.json else StdoutSink
     wanted = list(dict.fromkeys(getattr(arguments, "deliver", [])))
+    for form in wanted:
+        check_apart(form, arguments.address)
     sinks: list[Sink] = [shown() if form == "stdout" else open_sink(form, reach) for form in wanted]
     if not sinks:
         sinks = [shown(unasked=True)]

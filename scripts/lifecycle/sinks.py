@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from pathlib import Path
 
 from lifecycle.errors import UsageError
 from lifecycle.output import OutputLost, show
 from mcp_faas.lifecycle.sinks import Sink, SinkError
+from mcp_faas.lifecycle.sinks.documents import refuse_document, same_file, same_secret
 from mcp_faas.stores import Access
-from mcp_faas.stores.private_file import OWNER_ONLY, replace_private, trouble
+from mcp_faas.stores.private_file import OWNER_ONLY, read_regular, replace_private, trouble
 
 VARIABLE = "MCP_TOKEN"  # what the client configurations refer to
 FORMS = "file:PATH, env:PATH, aws://REGION/SECRET, oss://REGION/BUCKET/KEY, github-output, stdout"
 
 _LINE = re.compile(rf"^(?P<before>\s*(?:export\s+)?{VARIABLE}\s*=\s*)(?P<value>.*?)\s*$")
+
+
+def check_apart(form: str, document: str) -> None:
+    """Raise UsageError if `--deliver` names the place of the document at this address."""
+    if _is_document(form, document):
+        raise UsageError(
+            f"--deliver {form} is the token document itself, and one token in its place would lock everybody out; "
+            "name the place from which clients take their token"
+        )
 
 
 def open_sink(form: str, access: Access) -> Sink:
@@ -40,6 +49,20 @@ def open_sink(form: str, access: Access) -> Sink:
 
         return ObjectSink(form, parts[0], parts[1], parts[2], access)
     raise UsageError(f"--deliver {form} is no place for a token; choose from: {FORMS}")
+
+
+def _is_document(form: str, document: str) -> bool:
+    kind, _, rest = form.partition(":")
+    scheme, _, place = document.partition(":")
+    if form == "github-output":
+        kind, rest = "file", os.environ.get("GITHUB_OUTPUT", "")
+    if kind in ("file", "env") and scheme == "file" and rest and place:
+        return same_file(Path(rest).expanduser(), Path(place).expanduser())
+    if kind == scheme == "aws":
+        region, _, name = rest.removeprefix("//").partition("/")
+        other_region, _, other_name = place.removeprefix("//").partition("/")
+        return same_secret(region, name, other_region, other_name)
+    return False
 
 
 class FileSink:
@@ -110,7 +133,7 @@ class GithubOutputSink:
         except OutputLost as error:
             raise SinkError(f"cannot be masked: standard output {error}") from None
         except OSError as error:
-            raise SinkError(f"cannot be written: {error.strerror}") from None
+            raise SinkError(f"cannot be written: {error.strerror or error}") from None
 
     def holds(self) -> str | None:
         return None
@@ -154,14 +177,14 @@ class KeptSink(StdoutSink):
 def _read_private(path: Path, *, any_mode: bool = False) -> str | None:
     """The text of a file, or None if it is not there, or open to others and so not in the form that it should have."""
     try:
-        text = path.read_text(encoding="utf-8")
-        mode = stat.S_IMODE(path.stat().st_mode)
+        text, mode = read_regular(path)
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise SinkError(f"cannot be read: {error.strerror}") from None
+        raise SinkError(f"cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError:
         raise SinkError("holds something that is not text") from None
+    refuse_document(text)
     return text if any_mode or mode == OWNER_ONLY else None
 
 

@@ -18,6 +18,7 @@ from mcp_faas.documents import RETRY_SECONDS
 from mcp_faas.generations import Generations
 from mcp_faas.lifecycle.probe import Answer, Probe
 from mcp_faas.lifecycle.rotator import RunFailed
+from mcp_faas.lifecycle.settings import RotationSettingsError
 from mcp_faas.stores import Access, StoreError, open_store
 from mcp_faas.tokens import Marks, Token, marks, mint
 from rotating.clock import FastClock
@@ -86,6 +87,19 @@ def client(rotation: Rotation, monkeypatch: pytest.MonkeyPatch) -> ClientSecret:
     monkeypatch.setenv("ROTATION_DELIVER", f"aws://{REGION}/{CLIENT}")
     rotation.region.create_secret({"Name": CLIENT})
     return ClientSecret(rotation.region)
+
+
+@pytest.mark.parametrize("known_by", ["name", "whole ARN", "ARN without its end"])
+def test_the_document_is_no_place_for_its_own_token(
+    rotation: Rotation, monkeypatch: pytest.MonkeyPatch, known_by: str
+) -> None:
+    arn = rotation.region.describe_secret({"SecretId": SECRET})["ARN"]
+    name = {"name": SECRET, "whole ARN": arn, "ARN without its end": arn[:-7]}[known_by]
+    monkeypatch.setenv("ROTATION_DELIVER", f"aws://{REGION}/{name}")
+    before = rotation.place.truth()
+    with pytest.raises(RotationSettingsError, match="the secret that is being rotated"):
+        rotation.rotate()
+    assert rotation.place.truth() == before
 
 
 def test_with_one_it_walks_through_the_whole_rotation(

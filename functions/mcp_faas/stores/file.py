@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from mcp_faas.stores import Access, Snapshot, StoreConflict, StoreError, StoreUnavailable
-from mcp_faas.stores.private_file import locked, replace_private, trouble
+from mcp_faas.stores.private_file import locked, read_regular, replace_private, trouble
 from mcp_faas.tokens import TokenDocument
 
 
@@ -52,7 +52,7 @@ def read_text(path: str, begin: str = "") -> str:
     file = Path(path).expanduser()
     with contextlib.suppress(UnicodeDecodeError):
         try:
-            return file.read_text(encoding="utf-8")
+            return read_regular(file)[0]
         except FileNotFoundError:
             raise StoreError(f"{file} does not exist{begin}") from None
         except TimeoutError as error:

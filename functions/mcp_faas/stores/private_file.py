@@ -1,4 +1,4 @@
-"""Replace and lock files that only their owner may read. Knows nothing of what is in them.
+"""Read, replace and lock files that only their owner may read. Knows nothing of what is in them.
 
 A file is never missing or half written: the new one is made beside it and renamed over it. The temporary name is fixed,
 so that what a killed run left behind is overwritten by the next one instead of lying about for ever.
@@ -10,12 +10,14 @@ import contextlib
 import errno
 import fcntl
 import os
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 OWNER_ONLY = 0o600
 LOCK_POLL_SECONDS = 0.05
+LARGEST_CHARACTERS = 1 << 20  # no file of ours comes near it
 
 _NO_ROOM = "make room on that disk"
 _NOT_OURS = "this user must be able to write to its folder, because the file is replaced as a whole"
@@ -27,6 +29,13 @@ _ADVICE = {
     errno.EPERM: _NOT_OURS,
     errno.EROFS: "name a place that can be written",
 }
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+)
 
 
 def trouble(error: OSError) -> str:
@@ -34,6 +43,27 @@ def trouble(error: OSError) -> str:
     said = error.strerror or str(error)
     advice = _ADVICE.get(error.errno) if error.errno else None
     return f"{said}: {advice}" if advice else said
+
+
+def read_regular(path: Path) -> tuple[str, int]:
+    """The text of a file, and its permission bits. OSError where it is no file that has an end."""
+    check_regular(path.stat())  # before it is opened, which a terminal or a tape might notice
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(handle, encoding="utf-8") as file:
+        found = os.fstat(handle)
+        check_regular(found)
+        text = file.read(LARGEST_CHARACTERS + 1)
+    if len(text) > LARGEST_CHARACTERS:
+        raise OSError(errno.EINVAL, "it is far too long to be the right file")
+    return text, stat.S_IMODE(found.st_mode)
+
+
+def check_regular(found: os.stat_result) -> None:
+    """Raise OSError, which names what it is, unless it is a regular file."""
+    if stat.S_ISREG(found.st_mode):
+        return
+    what = next((name for known, name in _KINDS if known(found.st_mode)), "something else")
+    raise OSError(errno.EISDIR if stat.S_ISDIR(found.st_mode) else errno.EINVAL, f"it is {what}, not a regular file")
 
 
 @contextlib.contextmanager
@@ -57,8 +87,8 @@ def locked(path: Path, timeout: float) -> Iterator[int]:
 def replace_private(path: Path, text: str, timeout: float) -> None:
     """Put this text in the file's place, at once and for its owner alone; a link is followed, not replaced."""
     target = Path(os.path.realpath(path))
-    if target.exists() and not target.is_file():  # /dev/null would be replaced, too, for whoever may do that
-        raise OSError(errno.EINVAL, "it is no regular file")
+    with contextlib.suppress(FileNotFoundError):
+        check_regular(target.stat())  # /dev/null would be replaced, too, for whoever may do that
     beside = target.with_name(f".{target.name}.tmp")
     try:
         with locked(beside, timeout) as handle:

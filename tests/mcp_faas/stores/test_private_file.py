@@ -99,7 +99,7 @@ def test_a_signal_before_the_first_byte_leaves_nothing(tmp_path: Path, monkeypat
 
 def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "token")
-    with pytest.raises(OSError, match="no regular file"):
+    with pytest.raises(OSError, match="it is a pipe, not a regular file"):
         replace_private(tmp_path / "token", "whole", 0.1)
     assert stat.S_ISFIFO((tmp_path / "token").stat().st_mode)
 

@@ -9,6 +9,7 @@ import alibabacloud_oss_v2 as oss
 from alibabacloud_oss_v2.exceptions import BaseError, ServiceError
 
 from mcp_faas.lifecycle.sinks import SinkError
+from mcp_faas.lifecycle.sinks.documents import refuse_document
 from mcp_faas.stores import Access, StoreError, error_code, request_id
 from mcp_faas.stores.fc_client import credentials
 
@@ -66,6 +67,7 @@ class ObjectSink:
             raise SinkError(f"cannot be read: {_explained(error)}") from None
         except UnicodeDecodeError:
             raise SinkError("holds something that is not text; is it the right object?") from None
+        refuse_document(text)
         return text
 
     def deliver(self, token: str) -> None:
