@@ -122,9 +122,16 @@ def check_header(token: Unverified, policy: Policy) -> None:
     content = header.get("cty", "")
     if not isinstance(content, str) or content.lower().removeprefix("application/") == "jwt":
         raise HeaderRefused("cty says that another token is inside")
-    kind = header.get("typ", "")
-    if not isinstance(kind, str) or kind.lower().removeprefix("application/") not in policy.profile.types:
+    if _kind(header) not in policy.profile.types:
         raise TypeMismatch("typ is not that of an access token")
+
+
+def _kind(header: Mapping[str, Any]) -> str | None:
+    """`typ` as profiles write it: "" where there is none at all, None where one is there and names no type."""
+    if "typ" not in header:
+        return ""
+    kind = header["typ"]
+    return (kind.lower().removeprefix("application/") or None) if isinstance(kind, str) else None
 
 
 def verify(token: Unverified, keys: KeySet, policy: Policy, now: float) -> Principal:
@@ -198,6 +205,10 @@ def _check_times(claims: Mapping[str, Any], now: float, profile: Profile) -> int
         raise LifetimeTooLong("exp is too long after iat")
     if "nbf" in claims and _number(claims, "nbf") > now + LEEWAY_SECONDS:
         raise TokenNotYetValid("nbf lies in the future")
+    # Only the leeway could let in a token that was good at no moment by its own word.
+    for name in ("iat", "nbf"):
+        if name in claims and expires_at <= _number(claims, name):
+            raise ClaimMalformed(f"exp does not lie after {name}")
     return int(expires_at)
 
 
@@ -205,9 +216,15 @@ def _check_marks(claims: Mapping[str, Any], profile: Profile) -> None:
     for name in sorted(profile.required):
         if name not in claims:
             raise ClaimMissing(f"{name} is missing")
+        # No scope at all is something that an issuer may say; a mark that says nothing marks nothing.
+        if not _is_filled(claims[name]) and not (name == profile.scope_claim and claims[name] == ""):
+            raise ClaimMalformed(f"{name} is not a text that says something")
     for choice in (frozenset(profile.client_claims), profile.any_of):
         if choice and choice.isdisjoint(claims):
             raise ClaimMissing(f"none of {', '.join(sorted(choice))} is there")
+    for name in sorted(profile.any_of):
+        if name in claims and not _is_filled(claims[name]) and not _is_filled_list(claims[name]):
+            raise ClaimMalformed(f"{name} is neither a text nor a list of texts that says something")
     for name in ("jti", *profile.client_claims):
         if name in claims:
             _text(claims, name)
@@ -220,6 +237,14 @@ def _check_marks(claims: Mapping[str, Any], profile: Profile) -> None:
     for name in sorted(profile.forbidden):
         if name in claims:
             raise TypeMismatch(f"{name} marks another kind of token")
+
+
+def _is_filled(value: object) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def _is_filled_list(value: object) -> bool:
+    return isinstance(value, list) and value != [] and all(_is_filled(entry) for entry in value)
 
 
 def _check_audience(claims: Mapping[str, Any], policy: Policy) -> None:

@@ -48,8 +48,9 @@ class Profile:
     client_claims: tuple[str, ...] = ("client_id",)  # the first one present names the client; one must be
     scope_claim: str = "scope"
     scope_form: Literal["text", "list"] = "text"
-    required: frozenset[str] = frozenset({"sub"})  # besides iss, exp, iat and the audience, which are never waived
-    any_of: frozenset[str] = frozenset()  # one of these must be there
+    # Texts, of which only the scopes may be empty; besides iss, exp, iat and the audience, which are never waived.
+    required: frozenset[str] = frozenset({"sub"})
+    any_of: frozenset[str] = frozenset()  # one must be there, and each that is a text or a list of texts, not empty
     equal: Mapping[str, str] = field(default_factory=dict)  # claims that must have exactly this text
     equal_if_present: Mapping[str, str] = field(default_factory=dict)
     forbidden: frozenset[str] = _MARKS_OF_OTHER_TOKENS

@@ -69,7 +69,7 @@ GOOD = {
     "typ in upper case": ({"typ": "AT+JWT"}, {}),
     "audience among others": ({}, {"aud": ["https://other.example.com", RESOURCE]}),
     "no kid and one key": ({"kid": ...}, {}),
-    "expired within the leeway": ({}, {"exp": NOW - 29}),
+    "expired within the leeway": ({}, {"iat": NOW - 600, "exp": NOW - 29}),
     "not yet valid within the leeway": ({}, {"nbf": NOW + 29}),
     "issued ahead within the leeway": ({}, {"iat": NOW + 29}),
     "fraction of a second": ({}, {"exp": NOW + 600.5}),
@@ -96,6 +96,7 @@ BAD: dict[str, tuple[dict[str, Any], dict[str, Any], type[errors.AuthError]]] = 
     "typ JWT": ({"typ": "JWT"}, {}, errors.TypeMismatch),
     "typ of a logout token": ({"typ": "logout+jwt"}, {}, errors.TypeMismatch),
     "typ a list": ({"typ": ["at+jwt"]}, {}, errors.TypeMismatch),
+    "typ empty": ({"typ": ""}, {}, errors.TypeMismatch),
     "crit unknown": ({"crit": ["x"], "x": 1}, {}, errors.HeaderRefused),
     "crit empty": ({"crit": []}, {}, errors.HeaderRefused),
     "b64 true": ({"b64": True}, {}, errors.HeaderRefused),
@@ -121,7 +122,7 @@ BAD: dict[str, tuple[dict[str, Any], dict[str, Any], type[errors.AuthError]]] = 
     "aud with a number": ({}, {"aud": [RESOURCE, 1]}, errors.ClaimMalformed),
     "aud an object": ({}, {"aud": {RESOURCE: 1}}, errors.ClaimMalformed),
     # times
-    "exp passed": ({}, {"exp": NOW - 30}, errors.TokenExpired),
+    "exp passed": ({}, {"iat": NOW - 600, "exp": NOW - 30}, errors.TokenExpired),
     "exp missing": ({}, {"exp": ...}, errors.ClaimMissing),
     "exp null": ({}, {"exp": None}, errors.ClaimMalformed),
     "exp text": ({}, {"exp": str(NOW + 600)}, errors.ClaimMalformed),
@@ -138,6 +139,10 @@ BAD: dict[str, tuple[dict[str, Any], dict[str, Any], type[errors.AuthError]]] = 
     "iat ahead": ({}, {"iat": NOW + 31}, errors.TokenNotYetValid),
     "iat missing": ({}, {"iat": ...}, errors.ClaimMissing),
     "iat text": ({}, {"iat": "1"}, errors.ClaimMalformed),
+    "exp before iat": ({}, {"iat": NOW + 20, "exp": NOW + 10}, errors.ClaimMalformed),
+    "exp at iat": ({}, {"iat": NOW, "exp": NOW}, errors.ClaimMalformed),
+    "exp before nbf": ({}, {"nbf": NOW + 20, "exp": NOW + 10}, errors.ClaimMalformed),
+    "exp at nbf": ({}, {"nbf": NOW + 20, "exp": NOW + 20}, errors.ClaimMalformed),
     # who
     "sub missing": ({}, {"sub": ...}, errors.ClaimMissing),
     "sub empty": ({}, {"sub": ""}, errors.ClaimMalformed),
@@ -326,6 +331,51 @@ def test_other_tokens_of_a_profiles_issuer_are_no_access_tokens(
         check(
             token(header, {"scope": ..., "client_id": ..., **claims}), policy=replace(POLICY, profile=PROFILES[profile])
         )
+
+
+@pytest.mark.parametrize("kind", ["", "application/", "APPLICATION/", None, 0, []])
+@pytest.mark.parametrize("profile", [name for name, profile in PROFILES.items() if "" in profile.types])
+def test_typ_that_names_nothing_is_not_the_typ_that_a_profile_may_lack(profile: str, kind: object) -> None:
+    with pytest.raises(errors.TypeMismatch):
+        check(token({"typ": kind}), policy=replace(POLICY, profile=PROFILES[profile]))
+
+
+ENTRA = {"azp": "c", "scp": "a b", "roles": ["r"], "scope": ..., "client_id": ..., "tid": "t", "ver": "2.0"}
+
+
+@pytest.mark.parametrize("claim", ["tid", "ver", "scp", "roles"])
+@pytest.mark.parametrize("value", [None, "", [], {}, 5, True, [""], ["r", 1]], ids=repr)
+def test_mark_counts_only_in_its_exact_type(claim: str, value: object) -> None:
+    policy = replace(POLICY, profile=PROFILES["entra"])
+    assert check(token({"typ": "JWT"}, ENTRA), policy=policy).client == "c"
+    # Where one of two is enough, an odd one is odd alone and beside the other.
+    alone = {"roles": {"scp": ...}, "scp": {"roles": ...}}.get(claim, {})
+    for others in ({}, alone):
+        with pytest.raises(errors.ClaimMalformed):
+            check(token({"typ": "JWT"}, {**ENTRA, **others, claim: value}), policy=policy)
+
+
+@pytest.mark.parametrize(
+    ("profile", "claim"), [(name, claim) for name, profile in PROFILES.items() for claim in sorted(profile.required)]
+)
+@pytest.mark.parametrize("value", [None, "", 5, True, {}], ids=repr)
+def test_required_claim_is_a_text_in_every_profile(profile: str, claim: str, value: object) -> None:
+    style = PROFILES[profile]
+    marks = dict.fromkeys(style.required, "m") | dict(style.equal)
+    policy = replace(POLICY, profile=style, audiences=frozenset({RESOURCE, "m"}))
+    header = {"typ": min(style.types, key=len) or ...}
+    claims = {
+        **dict.fromkeys(style.client_claims, "m"),
+        **dict.fromkeys(style.any_of, "m"),
+        **({} if style.any_of else {style.scope_claim: ...}),
+    }
+    check(token(header, {**claims, **marks}), policy=policy)
+    if claim == style.scope_claim and value == "":
+        assert check(token(header, {**claims, **marks, claim: ""}), policy=policy).scopes == frozenset()
+        return
+    # What stands in for the audience is held against that first.
+    with pytest.raises((errors.ClaimMalformed, errors.ClaimMissing, errors.AudienceMismatch)):
+        check(token(header, {**claims, **marks, claim: value}), policy=policy)
 
 
 def test_no_reason_shows_a_value_of_the_token() -> None:

@@ -51,7 +51,8 @@ MUTANTS = {
     "crit is ignored": jwt('for name in ("crit", "b64", "zip"):', 'for name in ("b64", "zip"):'),
     "b64 is ignored": jwt('for name in ("crit", "b64", "zip"):', 'for name in ("crit", "zip"):'),
     "nested tokens pass": jwt('removeprefix("application/") == "jwt":', 'removeprefix("application/") == "?":'),
-    "any typ": jwt("not in policy.profile.types:", "is None:"),
+    "any typ": jwt("if _kind(header) not in policy.profile.types:", "if _kind(header) is None:"),
+    "typ without a type is none": jwt('.removeprefix("application/") or None)', '.removeprefix("application/"))'),
     "any kid": jwt("if not isinstance(kid, str) or not 0 < len(kid)", "if False and not 0 < len(kid)"),
     "signature not checked": jwt("    if not valid:\n", "    if False:\n"),
     "wrong form of a signature passes": jwt(
@@ -65,6 +66,9 @@ MUTANTS = {
     "iat in the future": jwt("if issued_at > now + LEEWAY_SECONDS:", "if issued_at < 0:"),
     "any lifetime": jwt("if expires_at - issued_at > profile.max_lifetime_seconds:", "if expires_at < 0:"),
     "nbf is ignored": jwt('if "nbf" in claims and', "if False and"),
+    "exp before iat passes": jwt('for name in ("iat", "nbf"):', 'for name in ("nbf",):'),
+    "exp before nbf passes": jwt('for name in ("iat", "nbf"):', 'for name in ("iat",):'),
+    "exp at iat passes": jwt("expires_at <= _number", "expires_at < _number"),
     "bound tokens pass": jwt('if "cnf" in claims:', "if False:"),
     "any audience": jwt(
         "if policy.audiences.isdisjoint(_audiences(claims, name)):", "if not _audiences(claims, name):"
@@ -73,6 +77,11 @@ MUTANTS = {
     "audience list of anything": jwt("all(isinstance(entry, str) for entry in entries)", "entries"),
     "marks of other tokens pass": jwt("for name in sorted(profile.forbidden):", "for name in ():"),
     "required claims may be missing": jwt("for name in sorted(profile.required):", "for name in ():"),
+    "required claims of any type": jwt("if not _is_filled(claims[name]) and not (", "if False and not ("),
+    "marks of any type": jwt("for name in sorted(profile.any_of):", "for name in ():"),
+    "empty marks": jwt('isinstance(value, str) and value != ""', "isinstance(value, str)"),
+    "empty lists are marks": jwt("isinstance(value, list) and value != []", "isinstance(value, list)"),
+    "lists of anything are marks": jwt("all(_is_filled(entry) for entry in value)", "value"),
     "token_use is not read": jwt("for name, value in profile.equal.items():", "for name, value in ():"),
     "no client needed": jwt("if choice and choice.isdisjoint(claims):", "if False:"),
     "jti of any type": jwt('for name in ("jti", *profile.client_claims):', "for name in profile.client_claims:"),
