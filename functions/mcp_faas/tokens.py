@@ -87,10 +87,9 @@ class TokenDocument:
     def to_object(self) -> dict[str, Any]:
         return {**self.rest, "tokens": [token.dump() for token in self.tokens]}
 
-    def dump(self, indent: int | None = None) -> str:
+    def dump(self, indent: int = 0) -> str:
         """JSON text of the whole document; escaped to ASCII, because a string inside a string may pass any encoding."""
-        separators = None if indent else (",", ":")
-        return json.dumps(self.to_object(), indent=indent, separators=separators)
+        return strict_json.dumps(self.to_object(), indent)
 
     def same_as(self, other: TokenDocument) -> bool:
         return self.to_object() == other.to_object()
@@ -112,9 +111,9 @@ def from_object(value: object) -> TokenDocument:
 
 
 def decoded(text: str, what: str) -> object:
-    """Decoded JSON; refuses what could not be written back as it was (a key twice, NaN)."""
+    """Decoded JSON for `strict_json.dumps`; refuses what could not be written back as it was (a key twice, NaN)."""
     try:
-        return strict_json.loads(text)
+        return strict_json.loads(text, literals=True)
     except strict_json.DuplicateMember:
         raise DocumentError(f"{what} has one key twice in the same object") from None
     except strict_json.NotANumber:
@@ -152,6 +151,15 @@ def check_writable(document: TokenDocument) -> None:
     for what, values in (("name", [t.name for t in document.tokens]), ("value", [t.data for t in document.tokens])):
         if len(set(values)) != len(values):
             raise DocumentError(f"two tokens of the document have the same {what}")
+    encoded(document.to_object(), "the token document")
+
+
+def encoded(value: object, what: str) -> str:
+    """JSON text of what `decoded` gave; DocumentError if it cannot be written."""
+    try:
+        return strict_json.dumps(value)
+    except RecursionError:
+        raise DocumentError(f"{what} is nested too deeply to be written back") from None
 
 
 def legal(data: str) -> bool:

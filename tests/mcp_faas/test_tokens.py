@@ -167,6 +167,50 @@ def test_what_is_not_understood_comes_back_byte_for_byte(
     assert parse(source).dump() == source
 
 
+NUMBERS = (
+    "1e999",
+    "-1e999",
+    "1.10",
+    "1E5",
+    "0.0",
+    "-0",
+    "-0.0",
+    "123456789.123456789123",
+    "1" * 400,
+    "1e-400",
+    "2.5",
+    "7",
+)
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_number_comes_back_as_it_was_written(number: str) -> None:
+    """Whatever Python makes of it: infinity in a document would lock everybody out."""
+    source = f'{{"limit":{number},"tokens":[{{"tokenName":"a","enable":true,"tokenData":"{VALUE}","x":[{number}]}}]}}'
+    document = parse(source)
+    check_writable(document)
+    assert document.dump() == source
+    assert document.same_as(parse(source))
+    assert parse(document.dump(indent=2)).dump() == source
+
+
+@given(EXTRA)
+def test_a_document_is_laid_out_as_json_dumps_does_it(more: dict[str, Any]) -> None:
+    document = parse(text(entry(x=more), **more))
+    assert document.dump(indent=2) == json.dumps(document.to_object(), indent=2)
+
+
+def test_infinity_of_our_own_making_is_not_written() -> None:
+    with pytest.raises(ValueError, match="JSON compliant"):
+        TokenDocument(rest={"limit": float("inf")}).dump()
+
+
+def test_a_document_nested_too_deeply_to_be_written_is_readable_and_not_writable() -> None:
+    parsed = parse(f'{{"tokens": [], "x": {"[" * 150}{"]" * 150}}}')
+    with pytest.raises(DocumentError, match="nested"):
+        check_writable(parsed)
+
+
 @given(ANY_JSON)
 def test_any_json_is_a_document_or_a_document_error(value: Any) -> None:
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +9,7 @@ from alibabacloud_fc20230330.models import UpdateTriggerInput, UpdateTriggerRequ
 
 from mcp_faas.stores import Access, Snapshot, StoreUnavailable
 from mcp_faas.stores.fc_client import WRITE_WINDOW_SECONDS, FcClient, ReadTimer, server_time
-from mcp_faas.tokens import DocumentError, TokenDocument, decoded
+from mcp_faas.tokens import DocumentError, TokenDocument, decoded, encoded
 
 
 @dataclass(frozen=True)
@@ -42,6 +41,9 @@ class TriggerStore:
         config = decoded(trigger.trigger_config, f"the configuration of {self._what}")
         if not isinstance(config, dict):
             raise DocumentError(f"the configuration of {self._what} is not a JSON object")
+        encoded(
+            config, f"the configuration of {self._what}"
+        )  # what cannot go back is refused before a write is planned
         check_bearer(config.get("authType"), self._what)
         text = auth_text(config.get("authConfig"), self._what)
         return Snapshot(text, server_time(answer), _Basis(timer, trigger, config), _public_url(trigger))
@@ -54,7 +56,7 @@ class TriggerStore:
             description=basis.trigger.description,
             invocation_role=basis.trigger.invocation_role,
             qualifier=basis.trigger.qualifier,
-            trigger_config=json.dumps(config, separators=(",", ":")),
+            trigger_config=encoded(config, f"the configuration of {self._what}"),
         )
         basis.timer.check(self._what)
         self._fc.call("update_trigger", self._what, *self._names, UpdateTriggerRequest(body=change))
@@ -78,5 +80,5 @@ def auth_text(value: object, what: str) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, dict):
-        return json.dumps(value)
+        return encoded(value, f"the authConfig of {what}")
     raise DocumentError(f"{what} has no authConfig that could be a token document")

@@ -9,6 +9,7 @@ import stat
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -289,6 +290,37 @@ class TestTrigger(TimedContract):
             store.write(snapshot, snapshot.document.adding(mint(NOW)))
             assert isinstance(place.config()["authConfig"], str) is (type_ == "string")
             assert place.config()["authType"] == literal
+
+    def test_a_configuration_that_cannot_go_back_is_refused_at_once(self, place: Any) -> None:
+        nested: list[Any] = []
+        for _ in range(150):
+            nested = [nested]
+        place.account.put_trigger(FUNCTION, "http", {**place.config(), "new": nested})
+        with pytest.raises(DocumentError, match="nested"):
+            place.open().read()
+
+    @pytest.mark.parametrize("type_", ["string", "object"])
+    def test_a_number_that_python_writes_in_another_way_stays_as_it_was(
+        self, place: Any, monkeypatch: pytest.MonkeyPatch, type_: str
+    ) -> None:
+        store = place.open()
+        snapshot = store.read()
+        tokens = '{"limit":1e999,"tokens":[]}'
+        auth = tokens if type_ == "object" else json.dumps(tokens)
+        text = f'{{"burst":1.10,"authType":"bearer","authConfig":{auth}}}'
+        trigger = snapshot.basis.trigger
+        trigger.trigger_config = text
+        sent: list[Any] = []
+
+        def call(client: FcClient, operation: str, *arguments: Any) -> Any:
+            if operation == "get_trigger":
+                return SimpleNamespace(body=trigger, headers={})
+            return sent.append(arguments[-1].body.trigger_config)
+
+        monkeypatch.setattr(FcClient, "call", call)
+        snapshot = store.read()
+        store.write(snapshot, snapshot.document)
+        assert sent == [text]
 
     @pytest.mark.parametrize(
         "change",
