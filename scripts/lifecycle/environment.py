@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 
 from lifecycle.errors import UsageError
-from mcp_faas.stores import DEFAULT_TIMEOUT_SECONDS, Access
+from mcp_faas.stores import DEFAULT_TIMEOUT_SECONDS, Access, check_encrypted
 
 LONGEST_TIMEOUT_SECONDS = 100.0
 
@@ -24,6 +24,7 @@ def access(environment: Mapping[str, str] = os.environ) -> Access:
         endpoint = environment.get(name, "")
         if endpoint and not endpoint.startswith(("http://", "https://")):
             raise UsageError(f"{name} is {endpoint!r}; it takes a URL, like http://127.0.0.1:8788")
+        check_encrypted(name, endpoint)
     key_id = environment.get("ALIBABA_CLOUD_ACCESS_KEY_ID")
     key_secret = environment.get("ALIBABA_CLOUD_ACCESS_KEY_SECRET")
     key = (key_id, key_secret, environment.get("ALIBABA_CLOUD_SECURITY_TOKEN", "")) if key_id and key_secret else None

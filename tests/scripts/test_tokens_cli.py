@@ -342,6 +342,28 @@ def test_a_wrong_timeout_is_2(path: Path, timeout: str) -> None:
     assert "TOKENS_TIMEOUT" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("name", "address"),
+    [("FC_ENDPOINT", "fc://local/f/t"), ("OSS_ENDPOINT", "fc://local/f/t"), ("AWS_ENDPOINT_URL", "aws://us-east-1/s")],
+)
+@pytest.mark.parametrize(
+    ("endpoint", "why"),
+    [
+        ("http://api.example", "http://api.example, which would carry tokens in the clear"),
+        ("http://127.0.0.1.example:8788", "in the clear"),
+        ("http://[::1", "takes a URL"),
+        ("http://127.0.0.1:port", "takes a URL"),
+        ("foo", "takes a URL"),
+    ],
+)
+def test_an_endpoint_elsewhere_is_encrypted(name: str, address: str, endpoint: str, why: str) -> None:
+    """The calls carry tokens, and on Alibaba Cloud the whole document."""
+    done = tokens("list", address, **{name: endpoint, "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "a"})
+    assert done.returncode == 2
+    assert name in done.stderr
+    assert why in done.stderr
+
+
 def test_a_missing_file_is_1_and_is_not_made(tmp_path: Path) -> None:
     done = tokens("rotate", f"file:{tmp_path / 'none.json'}")
     assert done.returncode == 1

@@ -16,6 +16,7 @@ from edges.serving import running
 from mcp_faas.generations import Generations
 from mcp_faas.lifecycle.rotator import RunFailed, RunRefused
 from mcp_faas.lifecycle.settings import RotationSettingsError
+from mcp_faas.stores import AddressError
 from mcp_faas.tokens import Marks, Token, TokenDocument, from_object, marks, mint
 from rotating.clock import FastClock
 from rotating.services import FcService, service
@@ -131,6 +132,13 @@ def test_another_trigger_is_refused(function: ModuleType, place: FcService) -> N
 def test_a_wrong_setting_is_named(function: ModuleType, monkeypatch: pytest.MonkeyPatch, name: str, value: Any) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(RotationSettingsError, match=name if name.startswith("ROTATION") else "credentials"):
+        function.handler(EVENT, None)
+
+
+@pytest.mark.parametrize("name", ["ROTATION_FC_ENDPOINT", "OSS_ENDPOINT"])
+def test_an_endpoint_elsewhere_is_encrypted(function: ModuleType, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "http://api.example")
+    with pytest.raises(AddressError, match=r"http://api\.example, which would carry tokens in the clear"):
         function.handler(EVENT, None)
 
 

@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from mcp_faas.tokens import TokenDocument, parse
 
 FORMS = ("fc://REGION/FUNCTION/TRIGGER", "fc-domain://REGION/DOMAIN", "aws://REGION/SECRET", "file:PATH")
 DEFAULT_TIMEOUT_SECONDS = 10.0
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class AddressError(ValueError):
@@ -71,6 +73,23 @@ class Access:
     fc_key: tuple[str, str, str] | None = field(
         default=None, repr=False
     )  # id, secret, STS token; None: the SDK's chain
+
+    def __post_init__(self) -> None:
+        check_encrypted("Function Compute's endpoint", self.fc_endpoint)
+        check_encrypted("the endpoint of OSS", self.oss_endpoint)
+
+
+def check_encrypted(what: str, url: str) -> None:
+    """Calls carry tokens: without encryption they stay on this machine. Raises `AddressError`."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise AddressError(f"{what} is {url!r}; it takes a URL, like https://HOST") from None
+    if parts.scheme == "http" and host not in LOOPBACK:
+        raise AddressError(
+            f"{what} is http://{host}, which would carry tokens in the clear; use https: http is for 127.0.0.1 alone"
+        )
 
 
 def error_code(said: object) -> str:

@@ -19,7 +19,7 @@ from darabonba.exceptions import RetryError
 from darabonba.runtime import RuntimeOptions
 from Tea.exceptions import TeaException
 
-from mcp_faas.stores import Access, StoreConflict, StoreError, StoreUnavailable, error_code, request_id
+from mcp_faas.stores import LOOPBACK, Access, StoreConflict, StoreError, StoreUnavailable, error_code, request_id
 
 # The API has no compare-and-swap: whoever reads, and writes within this time, cannot remove a token that
 # was already there for longer. `rotation` waits this time out before it hands a token to anybody.
@@ -29,7 +29,6 @@ WRITE_WINDOW_SECONDS = 2.0
 # NO_PROXY, so that calls to this machine would leave it.
 _DEBUG = "DEBUG"
 _PROXIES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy")
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class FcClient:
@@ -37,7 +36,7 @@ class FcClient:
 
     def __init__(self, region: str, access: Access) -> None:
         endpoint = urlsplit(access.fc_endpoint if "//" in access.fc_endpoint else f"https://{access.fc_endpoint}")
-        self._local = endpoint.hostname in _LOOPBACK
+        self._local = endpoint.hostname in LOOPBACK
         self._where = f"{endpoint.hostname}:{endpoint.port}" if self._local else f"Function Compute in {region}"
         settings: dict[str, Any] = {"region_id": region}
         if access.fc_endpoint:  # the scheme apart from the host: together they become a broken Host header

@@ -29,12 +29,23 @@ from botocore.exceptions import (
     SSLError,
 )
 
-from mcp_faas.stores import Access, Snapshot, StoreConflict, StoreError, StoreUnavailable, error_code, request_id
+from mcp_faas.stores import (
+    Access,
+    AddressError,
+    Snapshot,
+    StoreConflict,
+    StoreError,
+    StoreUnavailable,
+    check_encrypted,
+    error_code,
+    request_id,
+)
 from mcp_faas.tokens import DocumentError, TokenDocument
 
 CURRENT, PENDING = "AWSCURRENT", "AWSPENDING"
 WRITTEN = "MCPFAAS"  # the label under which a version waits to become current
 
+ENDPOINT = "AWS_ENDPOINT_URL (or endpoint_url of the profile)"
 _MISSING = "ResourceNotFoundException"
 _LOST_RACE = ("InvalidParameterException", "InvalidRequestException", "ResourceExistsException")
 _TRANSIENT = ("Throttl", "TooManyRequests", "RequestLimit", "InternalService", "ServiceUnavailable", "LimitExceeded")
@@ -73,8 +84,12 @@ class SecretText:
         )
         try:
             self.client: Any = boto3.client("secretsmanager", region_name=region, config=bounds)
-        except (BotoCoreError, ValueError) as error:  # a broken region, profile or endpoint
-            raise StoreError(f"no client for Secrets Manager in {region}: {error}") from None
+        except BotoCoreError as error:  # a broken region or profile
+            said = f"no client for Secrets Manager in {region}: {str(error).rstrip('.')}"
+            raise StoreError(f"{said}; correct the region or AWS_PROFILE") from None
+        except ValueError as error:
+            raise AddressError(f"{error}; {ENDPOINT} takes a URL, like https://HOST") from None
+        check_encrypted(ENDPOINT, self.client.meta.endpoint_url)
 
     def read(self, stage: str = CURRENT) -> SecretVersion:
         try:
