@@ -7,13 +7,16 @@ import shlex
 from pathlib import Path
 
 import pytest
+import yaml
 
 from mcp_faas.auth.profiles import PROFILES
 from mcp_faas.settings import read_settings, require_public_url
+from mcp_faas.settings.doubts import KNOWN
 from mcp_faas.settings.issuers import JwtSettings
 from support.vendor_tokens import LEGITIMATE
 
-ISSUERS = Path(__file__).resolve().parents[2] / "docs/issuers"
+ROOT = Path(__file__).resolve().parents[2]
+ISSUERS = ROOT / "docs/issuers"
 INDEX = ISSUERS / "README.md"
 PAGES = sorted(ISSUERS.glob("*.md"))
 SECTIONS = [
@@ -86,6 +89,50 @@ def test_page_says_what_the_profile_rests_on_and_that_nobody_tried_it(name: str)
     assert re.findall(r"^## (.+)$", text, flags=re.MULTILINE) == SECTIONS
     table = rows(text.partition("## What the profile rests on")[2])[2:]
     assert table == [[fact.says, fact.standing, fact.source] for fact in PROFILES[name].provenance]
+
+
+def set_by_template() -> dict[str, str | None]:
+    """Each variable of a function in `template.yaml`, and the parameter that it takes its value from."""
+    text = (ROOT / "template.yaml").read_text(encoding="utf-8")
+    lines = re.findall(r"^          (MCP_[A-Z_]+): (.*)$", text, flags=re.MULTILINE)
+    references = {name: re.findall(r"!Ref (\w+)\b(?!::)", value) for name, value in lines}
+    return {name: found[0] if found else None for name, found in references.items()}
+
+
+def set_by_s_yaml(*resources: str) -> dict[str, str | None]:
+    """Likewise in `s.yaml`: the variable of `vars`."""
+    made = yaml.safe_load((ROOT / "s.yaml").read_text(encoding="utf-8"))["resources"]
+    environments = [made[name]["props"].get("environmentVariables", {}) for name in resources or made]
+    found = {name: re.fullmatch(r"\$\{vars\.(\w+)\}", value) for each in environments for name, value in each.items()}
+    return {name: match[1] if match else None for name, match in found.items() if name.startswith("MCP_")}
+
+
+def test_index_says_where_every_setting_of_the_pages_goes() -> None:
+    section = INDEX.read_text(encoding="utf-8").partition("## Where do the settings go?")[2].partition("\n## ")[0]
+    (door, *told) = rows(section)[2:]
+    assert door == ["`MCP_DOOR=jwt`", "`Door=jwt`", "none: deploy `mcp_server_jwt`"]
+    template, s_yaml = set_by_template(), set_by_s_yaml("mcp_server_jwt")
+    for cells in told:
+        name, parameter, variable = (re.findall("`(.+?)`", cell)[0] for cell in cells)
+        assert (template[name], s_yaml[name]) == (parameter, variable)
+    shown = {name for page in PAGES for environ in blocks(page) for name in environ}
+    assert shown - {"MCP_DOOR"} <= {cells[0].strip("`") for cells in told}
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_page_leads_to_where_its_settings_go(name: str) -> None:
+    settings = (ISSUERS / f"{name}.md").read_text(encoding="utf-8").partition("\n## Settings\n")[2]
+    assert settings.startswith("\n[Where they go](README.md#where-do-the-settings-go)")
+
+
+def test_page_of_the_settings_says_which_of_them_a_template_does_not_set() -> None:
+    page = (ROOT / "docs/settings.md").read_text(encoding="utf-8")
+    pattern = r"(?s)but for\n(.*?), which you add.*?only `template.yaml` sets\n(.*?), only `s.yaml` sets (.*?)\n"
+    (said,) = re.findall(pattern, page)
+    neither, template, s_yaml = (set(re.findall("`(MCP_[A-Z_]+)`", words)) for words in said)
+    assert set(KNOWN) - set_by_template().keys() - set_by_s_yaml().keys() == neither
+    assert set_by_template().keys() - set_by_s_yaml().keys() == template
+    assert set_by_s_yaml().keys() - set_by_template().keys() == s_yaml
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
