@@ -18,8 +18,8 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
-from opentelemetry.trace import Status
-from opentelemetry.util.types import AttributeValue
+from opentelemetry.trace import Link, SpanContext, Status
+from opentelemetry.util.types import Attributes, AttributeValue
 
 from mcp_faas.logs import redact
 
@@ -93,7 +93,7 @@ def start(service: str) -> Spans:
 class Discreet(SpanExporter):
     """Hands on spans without what callers sent: the SDK's own hold an error's text, which may quote arguments.
 
-    Spans that the user's tools make are theirs, and leave as they are.
+    Spans that the user's tools make are theirs, and leave as they are, but for the caller's `tracestate`.
     """
 
     def __init__(self, exporter: SpanExporter) -> None:
@@ -112,21 +112,46 @@ class Discreet(SpanExporter):
 def _discreet(span: ReadableSpan) -> ReadableSpan:
     scope = span.instrumentation_scope
     if scope is None or scope.name != SDK_SCOPE:
-        return span
+        return _rebuilt(span, span.name, span.attributes, span.events, span.links, span.status)
     kinds = [(event, (event.attributes or {}).get("exception.type", "")) for event in span.events]
+    return _rebuilt(
+        span,
+        _short(span.name),
+        {name: _short_value(value) for name, value in (span.attributes or {}).items()},
+        [Event(event.name, {"exception.type": kind}, event.timestamp) for event, kind in kinds],
+        (),
+        Status(span.status.status_code),
+    )
+
+
+def _rebuilt(
+    span: ReadableSpan,
+    name: str,
+    attributes: Attributes,
+    events: Sequence[Event],
+    links: Sequence[Link],
+    status: Status,
+) -> ReadableSpan:
+    """The span with these, and without the state of its trace, which every span inherits from the caller."""
     return ReadableSpan(
-        name=_short(span.name),
-        context=span.context,
-        parent=span.parent,
+        name=name,
+        context=_stateless(span.context),
+        parent=_stateless(span.parent),
         resource=span.resource,
-        attributes={name: _short_value(value) for name, value in (span.attributes or {}).items()},
-        events=[Event(event.name, {"exception.type": kind}, event.timestamp) for event, kind in kinds],
+        attributes=attributes,
+        events=events,
+        links=links,
         kind=span.kind,
-        status=Status(span.status.status_code),
+        status=status,
         start_time=span.start_time,
         end_time=span.end_time,
-        instrumentation_scope=scope,
+        instrumentation_scope=span.instrumentation_scope,
     )
+
+
+def _stateless(context: SpanContext | None) -> SpanContext | None:
+    """`tracestate` is up to 32 texts of whoever called us, and nobody needs them to join the spans of a trace."""
+    return context and SpanContext(context.trace_id, context.span_id, context.is_remote, context.trace_flags)
 
 
 def _short(text: str) -> str:

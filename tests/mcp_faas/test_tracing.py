@@ -180,6 +180,30 @@ def test_spans_hold_no_token_and_no_argument(tmp_path: Path, collector: Collecto
     assert attributes(collector.resources[0].resource)["service.name"] == "named"
 
 
+def test_spans_hold_nothing_of_the_callers_tracestate(tmp_path: Path, collector: Collector) -> None:
+    """It reaches every span of the trace, the tool's own among them."""
+    for state in (f"a={CANARY}", ",".join(f"k{number}={CANARY}{'x' * 200}" for number in range(32))):
+        asked = event("tools/call", mcp.call("echo", {"text": "x"}))
+        body = json.loads(asked["body"])
+        body["params"]["_meta"]["tracestate"] = state
+        run(tmp_path, [{**asked, "body": json.dumps(body)}], OTEL_EXPORTER_OTLP_ENDPOINT=collector.url)
+    assert sorted(collector.names) == ["my own", "my own", "tools/call echo", "tools/call echo"]
+    assert [span.trace_state for span in collector.spans] == [""] * 4
+    assert {span.trace_id.hex() for span in collector.spans} == {TRACE}
+    assert CANARY.encode() not in collector.everything()
+
+
+@pytest.mark.parametrize(("sampler", "spans"), [({}, 0), ({"OTEL_TRACES_SAMPLER": "always_on"}, 2)])
+def test_callers_sampling_decision_counts_unless_the_sampler_is_another(
+    tmp_path: Path, collector: Collector, sampler: dict[str, str], spans: int
+) -> None:
+    asked = event("tools/call", mcp.call("echo", {"text": "x"}))
+    asked["body"] = asked["body"].replace(f"{PARENT}-01", f"{PARENT}-00")
+    ran = run(tmp_path, [asked], "", 20_000, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, **sampler)
+    assert ran.answers[0]["status"] == 200
+    assert len(collector.spans) == spans
+
+
 def test_nothing_of_it_is_loaded_without_the_settings(tmp_path: Path, collector: Collector) -> None:
     heavy = ("opentelemetry.sdk", "opentelemetry.exporter", "opentelemetry.proto", "google.", "requests")
 
