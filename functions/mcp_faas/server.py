@@ -19,7 +19,7 @@ from mcp_types import INTERNAL_ERROR, CallToolResult, TextContent
 from starlette.applications import Starlette
 from starlette.routing import Match, Route
 
-from mcp_faas.auth.scopes import Scopes
+from mcp_faas.auth.scopes import Scopes, advertised, least
 from mcp_faas.declarations import check_declarations, scopes_of
 from mcp_faas.doors import Door, open_door
 from mcp_faas.gate import ENDPOINT, Gate
@@ -112,8 +112,8 @@ def _gate(app: Starlette, settings: Settings, door: Door, scopes: Scopes) -> Gat
         door=door,
         scopes=scopes,
         issuers=settings.jwt.issuers if settings.jwt else (),
-        scopes_required=settings.scopes,
-        scopes_supported=scopes.supported | settings.scopes if supported is None else supported,
+        scopes_required=least(settings.scopes),
+        scopes_supported=advertised(settings.scopes, scopes.supported) if supported is None else supported,
         denies_in_results=settings.denies_in_results,
         allowed_origins=settings.allowed_origins,
         endpoints=frozenset({ENDPOINT, unquote(public_path) or "/"}),

@@ -200,6 +200,20 @@ async def test_scopes_supported_can_be_said() -> None:
 
 
 @pytest.mark.anyio
+async def test_issuer_that_knows_one_broad_scope_is_asked_for_no_other() -> None:
+    """Everybody needs `mcp:tools`, which covers what the demo's countdown declares."""
+    async with client({**JWT, "MCP_SCOPES": "mcp:tools mcp:tools:more"}) as http:
+        assert (await http.get(WELL_KNOWN)).json()["scopes_supported"] == ["mcp:tools"]
+        assert (await post(http, "tools/list")).json()["scope"] == "mcp:tools"
+        told = []
+        for scope in ("x", "mcp:tools"):
+            token = f"Bearer {good_token(scope=scope)}"
+            told.append(await post(http, "tools/call", mcp.call("countdown", {"seconds": 0}), authorization=token))
+    assert [answer.status_code for answer in told] == [403, 200]
+    assert told[0].json()["scope"] == "mcp:tools"
+
+
+@pytest.mark.anyio
 async def test_public_url_with_a_longer_path() -> None:
     url = "https://mcp.example.com/tools/mcp"
     async with client({**JWT, "MCP_PUBLIC_URL": url}) as http:

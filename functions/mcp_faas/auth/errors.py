@@ -40,7 +40,7 @@ class OriginRefused(AuthError):
 
 
 class ScopeMissing(AuthError):
-    """A good token lacks a scope; `needed` are all those of the operation (RFC 6750 §3.1 `insufficient_scope`)."""
+    """A good token lacks a scope; `needed` are those that open the operation (RFC 6750 §3.1 `insufficient_scope`)."""
 
     reason = "scope_missing"
 

@@ -37,10 +37,26 @@ def suffices(granted: Iterable[str], needed: frozenset[str]) -> bool:
     return all(covers(granted, scope) for scope in needed)
 
 
+def least(needed: Iterable[str]) -> frozenset[str]:
+    """Of scopes that are needed together, those that no other one covers: who has these, has them all."""
+    needed = frozenset(needed)
+    return frozenset(scope for scope in needed if not covers(needed - {scope}, scope))
+
+
+def advertised(everybody: Iterable[str], declared: Iterable[str]) -> frozenset[str]:
+    """The scopes to name to a client that asks for all of them: `everybody` needs the first, some the declared ones.
+
+    Only what everybody needs makes a narrower scope superfluous. A broad scope that one tool declares does not: who
+    wants another tool's narrow one alone would be told to ask for the broad one.
+    """
+    demanded = least(everybody)
+    return demanded | frozenset(scope for scope in declared if not covers(demanded, scope))
+
+
 def require(granted: Iterable[str], needed: frozenset[str]) -> None:
-    """Raise `ScopeMissing`, naming all needed scopes, unless the granted ones cover every one of them."""
+    """Raise `ScopeMissing`, naming the least that opens it, unless the granted scopes cover every needed one."""
     if not suffices(granted, needed):
-        raise ScopeMissing(needed)
+        raise ScopeMissing(least(needed))
 
 
 _SEPARATELY = 'pass the scopes as separate texts, like ("a", "b")'

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from mcp_faas.auth.errors import ScopeMissing
-from mcp_faas.auth.scopes import Scopes, covers, require
+from mcp_faas.auth.scopes import Scopes, advertised, covers, least, require, suffices
 
 
 @pytest.mark.parametrize(
@@ -49,6 +50,56 @@ def test_all_needed_scopes_are_named_when_one_is_missing() -> None:
     with pytest.raises(ScopeMissing) as refused:
         require({"a"}, frozenset({"a", "b"}))
     assert refused.value.needed == {"a", "b"}
+
+
+def test_no_scope_is_named_that_another_needed_one_covers() -> None:
+    with pytest.raises(ScopeMissing) as refused:
+        require({"x"}, frozenset({"mcp:tools", "mcp:tools:countdown", "mcp:other"}))
+    assert refused.value.needed == {"mcp:tools", "mcp:other"}
+
+
+@pytest.mark.parametrize(
+    ("needed", "left"),
+    [
+        ({"mcp:tools", "mcp:tools:countdown"}, {"mcp:tools"}),
+        ({"mcp:tools:*", "mcp:tools:countdown"}, {"mcp:tools:*"}),
+        ({"mcp:tools:*", "mcp:tools"}, {"mcp:tools"}),
+        ({"mcp", "mcp:tools", "mcp:tools:countdown"}, {"mcp"}),
+        ({"mcp:tool", "mcp:tools"}, {"mcp:tool", "mcp:tools"}),
+        (set(), set()),
+    ],
+)
+def test_least_of_scopes_that_are_needed_together(needed: set[str], left: set[str]) -> None:
+    assert least(needed) == left
+
+
+WORDS = ["a", "a:", "a:*", "a:b", "a:b:*", "a:b:c", "a:*:*", "*", "ab"]
+
+
+def test_who_has_the_least_has_them_all_and_nobody_else() -> None:
+    """Over every set of up to four such scopes, and every grant of up to two: asking for less opens nothing more."""
+    grants = [set(some) for size in (1, 2) for some in itertools.combinations(WORDS, size)]
+    for size in (1, 2, 3, 4):
+        for needed in map(frozenset, itertools.combinations(WORDS, size)):
+            assert suffices(least(needed), needed)
+            assert all(suffices(granted, needed) is suffices(granted, least(needed)) for granted in grants)
+
+
+@pytest.mark.parametrize(
+    ("everybody", "declared", "told"),
+    [
+        ({"mcp:tools"}, {"mcp:tools:countdown"}, {"mcp:tools"}),
+        ({"mcp:use"}, {"mcp:tools:countdown"}, {"mcp:use", "mcp:tools:countdown"}),
+        ({"mcp:tools", "mcp:tools:x"}, {"mcp:tools:x:y", "mcp:else"}, {"mcp:tools", "mcp:else"}),
+        # Declared by one tool alone: whoever wants the narrow one must not be sent for the broad one.
+        (set(), {"mcp:tools", "mcp:tools:countdown"}, {"mcp:tools", "mcp:tools:countdown"}),
+        ({"mcp:tools:x"}, {"mcp:tools"}, {"mcp:tools:x", "mcp:tools"}),
+    ],
+)
+def test_client_is_told_of_no_scope_that_everybody_has_anyhow(
+    everybody: set[str], declared: set[str], told: set[str]
+) -> None:
+    assert advertised(everybody, declared) == told
 
 
 def test_declarations_are_found_by_method_and_name() -> None:
