@@ -104,11 +104,11 @@ class SecretText:
 
     def replace(self, version: str | None, text: str) -> None:
         """Make this text the current one, if `version` still is."""
-        label = WRITTEN if version else CURRENT  # a secret without a value has nothing to move from
         new = str(uuid.uuid4())  # becomes the version's id, whatever happens to the answer
-        self.call("put_secret_value", ClientRequestToken=new, SecretString=text, VersionStages=[label])
-        if version:
-            self.move_current(new, version)
+        put = self.call("put_secret_value", ClientRequestToken=new, SecretString=text, VersionStages=[WRITTEN])
+        if version is None and CURRENT in put.get("VersionStages", ()):
+            return  # the first version of a secret gets that label by itself
+        self.move_current(new, version)  # which the service refuses without `version`, if any other has the label
 
     def move_current(self, to: str, version: str | None) -> None:
         moved_from = {"RemoveFromVersionId": version} if version else {}

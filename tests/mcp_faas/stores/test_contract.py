@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from edges.fc_state import Unproven
+from edges.secretsmanager import Call
 from mcp_faas.stores import (
     Access,
     AddressError,
@@ -240,6 +241,36 @@ class TestSecretsManager(CompareAndSwapContract):
         assert snapshot.document.tokens == ()
         store.write(snapshot, TokenDocument((mint(NOW),)))
         assert len(store.read().document.tokens) == 1
+
+    def test_the_second_of_two_first_writes_finds_that_it_is_not_the_first(self, place: Any) -> None:
+        place.manager.region("eu-west-1").create_secret({"Name": "empty", "ClientRequestToken": "e" * 32})
+        first, second = open_store("aws://eu-west-1/empty"), open_store("aws://eu-west-1/empty")
+        ours, theirs = first.read(), second.read()
+        winner = TokenDocument((mint(NOW),))
+        first.write(ours, winner)
+        with pytest.raises(StoreConflict):
+            second.write(theirs, TokenDocument((mint(NOW),)))
+        assert first.read().document.same_as(winner)
+
+    def test_somebodys_first_write_between_the_two_calls_of_ours_stays(self, place: Any) -> None:
+        region = place.manager.region("eu-west-1")
+        region.create_secret({"Name": "empty", "ClientRequestToken": "e" * 32})
+        store = open_store("aws://eu-west-1/empty")
+        snapshot = store.read()
+        winner = TokenDocument((mint(NOW),))
+        calls: list[str] = []
+
+        def late(call: Call) -> None:
+            calls.append(call.operation)
+            if calls == ["PutSecretValue"]:
+                value = {"SecretString": winner.dump(), "ClientRequestToken": "f" * 32}
+                region.put_secret_value({"SecretId": "empty", **value})
+
+        place.manager.fault = late
+        with pytest.raises(StoreConflict):
+            store.write(snapshot, TokenDocument((mint(NOW),)))
+        assert calls == ["PutSecretValue", "UpdateSecretVersionStage"]
+        assert store.read().document.same_as(winner)
 
     def test_no_secret_is_an_error(self, place: Any) -> None:
         with pytest.raises(StoreError) as caught:
