@@ -77,7 +77,7 @@ def _run(arguments: argparse.Namespace, intent: Intent, policy: Policy) -> int:
     store = open_store(arguments.address, reach)
     if isinstance(intent, Mint) and not arguments.dry_run and isinstance(store, FileStore):
         store.create()  # a file may be begun so; a typing error in the address of a rotation must not begin one
-    rotator = Rotator(store, intent, policy, sinks, probe, reach.timeout, report=report.say_step)
+    rotator = Rotator(store, intent, policy, sinks, probe, reach.timeout, report=report.say_step, tell=say)
     if arguments.dry_run:
         _show_plan(arguments, *rotator.preview())
         return 0

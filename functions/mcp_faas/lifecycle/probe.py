@@ -5,6 +5,7 @@ from __future__ import annotations
 import email.utils
 import http.client
 import json
+import socket
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ class Answer:
     status: int | None  # None: no answer at all
     time: datetime | None = None
     said: str = ""  # why there was no answer
+    nobody: bool = False  # nothing listens there, or the host is not known
 
     @property
     def verdict(self) -> Verdict:
@@ -87,7 +89,8 @@ class Probe:
             with error:
                 return _answer(error.code, error.headers)
         except urllib.error.URLError as error:
-            return Answer(None, said=f"no answer ({type(error.reason).__name__})")
+            nobody = isinstance(error.reason, (ConnectionRefusedError, socket.gaierror))
+            return Answer(None, said=f"no answer ({type(error.reason).__name__})", nobody=nobody)
         except (http.client.HTTPException, OSError, ValueError) as error:
             return Answer(None, said=f"no answer ({type(error).__name__})")
 

@@ -51,6 +51,7 @@ class Rotator:
     timeout: float = 10.0
     clock: Clock = field(default_factory=Clock)
     report: Callable[[Step], None] = lambda step: None
+    tell: Callable[[str], None] = lambda sentence: None  # when a wait begins
     seconds: float = RUN_SECONDS
 
     def __post_init__(self) -> None:
@@ -58,9 +59,10 @@ class Rotator:
         self._run = Run(self.clock, self.seconds, self.timeout)
         self._stored = StoredDocument(self.store, self._run)
         self._deliveries = Deliveries(self.sinks, self._run)
-        self._door = Door(self.probe, self._run) if self.probe else None
+        self._door = Door(self.probe, self._run, self.tell) if self.probe else None
         self._progress = Progress()
         self._done: list[Step] = []
+        self._notes: list[str] = []
         self._minted: Token | None = None
         self._checked_at_end = False
 
@@ -86,7 +88,8 @@ class Rotator:
             elif self._must_check_again():
                 self._stored.pause_for_stale_writes()
             else:
-                return Outcome(tuple(self._done), plan.due, plan.note, self._now(snapshot), snapshot.document)
+                note = ". ".join(filter(None, [plan.note, *self._notes]))
+                return Outcome(tuple(self._done), plan.due, note, self._now(snapshot), snapshot.document)
         raise RunFailed("the document keeps changing under this run; run it again when the others are done")
 
     def prepare(self) -> tuple[TokenDocument, Plan]:
@@ -199,6 +202,7 @@ class Rotator:
             self._progress = replace(progress, refused=progress.refused | value)
             return True
         self._progress = replace(progress, unrefused=progress.unrefused | value)
+        self._notes.append(self._asked().still_accepts(token))
         return False
 
     def _asked(self) -> Door:

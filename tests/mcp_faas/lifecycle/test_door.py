@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 from datetime import datetime, timedelta, timezone
 
 import pytest
 
 from mcp_faas.lifecycle.clock import TookTooLong
-from mcp_faas.lifecycle.door import ACCEPTED_SECONDS, AFTER_PROOF_SECONDS, IN_A_ROW, UNREFUSED_FAILS_SECONDS, Door
+from mcp_faas.lifecycle.door import (
+    ACCEPTED_SECONDS,
+    AFTER_PROOF_SECONDS,
+    IN_A_ROW,
+    NOBODY_SECONDS,
+    UNREFUSED_FAILS_SECONDS,
+    Door,
+)
 from mcp_faas.lifecycle.probe import Answer, Probe
 from mcp_faas.lifecycle.run import Run, RunFailed
 from mcp_faas.tokens import mint
@@ -83,6 +92,51 @@ def test_a_call_without_an_end_proves_nothing() -> None:
 
     with pytest.raises(RunFailed, match="no end after"):
         door(Silent(200))[0].prove_accepted(TOKEN)
+
+
+def test_a_wait_is_told_when_it_begins_and_only_then() -> None:
+    for statuses, told in (([200], 0), ([401, 401, 503, 200], 1), ([401], 1)):
+        heard: list[str] = []
+        with contextlib.suppress(RunFailed):
+            Door(Script(*statuses), Run(FastClock(), 110.0, 10.0), heard.append).prove_accepted(TOKEN)
+        assert len(heard) == told
+    assert heard == [f"asking http://127.0.0.1/mcp again whether it accepts {TOKEN.name}, for up to 90 s (HTTP 401)"]
+
+
+@pytest.mark.parametrize("status", [None, 503, 429])
+def test_a_door_that_does_not_answer_is_not_one_that_refuses(status: int | None) -> None:
+    with pytest.raises(RunFailed, match=r"is not proven to accept mcp-.* See that the door is there and answers"):
+        door(Script(status))[0].prove_accepted(TOKEN)
+    with pytest.raises(RunFailed, match=r"is not proven to refuse it .* See that the door is there and answers"):
+        door(Script(status))[0].prove_refused(TOKEN, JUST_NOW, later_will_do=False)
+
+
+def test_who_must_have_it_refused_now_hears_that_a_gateway_remembers() -> None:
+    with pytest.raises(RunFailed, match=r"may remember for a minute or two .* run the same command again in a minute"):
+        door(Script(200))[0].prove_refused(TOKEN, JUST_NOW, later_will_do=False)
+
+
+def test_where_nothing_listens_nobody_waits_for_long() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # and does not listen
+        found, clock = door(Probe(f"http://127.0.0.1:{unused.getsockname()[1]}/mcp", 5.0))
+        began = clock.monotonic()
+        with pytest.raises(RunFailed, match=r"is not proven to accept mcp-.*ConnectionRefusedError"):
+            found.prove_accepted(TOKEN)
+        assert NOBODY_SECONDS < clock.monotonic() - began < NOBODY_SECONDS + 5
+
+
+def test_one_answer_is_enough_to_be_waited_for() -> None:
+    class Starting(Script):
+        def ask(self, token: str | None) -> Answer:
+            self.asked += 1
+            return Answer(401) if self.asked == 3 else Answer(None, nobody=True)
+
+    found, clock = door(Starting(200))
+    began = clock.monotonic()
+    with pytest.raises(RunFailed):
+        found.prove_accepted(TOKEN)
+    assert clock.monotonic() - began > ACCEPTED_SECONDS
 
 
 def test_the_doors_clock_is_asked_once_and_ours_counts_where_it_tells_none() -> None:
