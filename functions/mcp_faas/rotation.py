@@ -58,11 +58,11 @@ __all__ = [
 def plan(intent: Intent, document: TokenDocument, now: datetime, policy: Policy, progress: Progress) -> Plan:
     """What this run would do with this document. Raises DocumentError where nothing may be written."""
     check_writable(document)
-    lost = _lost(document, progress)
+    lost = _lost(document, progress) if policy.settling else None
     if lost:
         return Plan((Step("add", lost),))
     if isinstance(intent, Revoke):
-        return plan_revoke(intent, document, policy, progress)
+        return plan_revoke(intent, document, now, policy, progress)
     if isinstance(intent, Rollback):
         return plan_rollback(document, policy, progress)
     return plan_renewal(intent, document, now, policy, progress)
@@ -76,5 +76,9 @@ def deliverable(intent: Intent, document: TokenDocument) -> Token | None:
 
 
 def _lost(document: TokenDocument, progress: Progress) -> Token | None:
-    """A token that this run has handed out and that somebody's write has removed: its clients must be let in again."""
-    return next((token for token in progress.delivered if document.holding(token.data) is None), None)
+    """A token that this run has handed out and that somebody's write has lost: its clients must be let in again.
+
+    Only a store without a compare-and-swap can lose one. Whoever takes a token away on purpose lets that be seen first.
+    """
+    gone = (token for token in progress.delivered if document.holding(token.data) is None)
+    return next((token for token in gone if token.data not in progress.withdrawn), None)

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcp_faas.generations import Generations
+from mcp_faas.planning.vocabulary import KEPT
 from mcp_faas.rotation import (
     WRITES,
     Intent,
@@ -55,6 +56,7 @@ DAY, HOUR, SECOND = timedelta(days=1), timedelta(hours=1), timedelta(seconds=1)
 POLICY = Policy(max_age=30 * DAY, overlap=24 * HOUR)
 DOOR = replace(POLICY, probing=True)
 FC = replace(DOOR, settling=True)
+SETTLING = replace(POLICY, settling=True)
 
 
 def foreign(number: int = 0, enabled: bool = True) -> Token:
@@ -377,6 +379,32 @@ def test_a_value_given_for_a_name_is_not_repeated() -> None:
     assert foreign().data[:12] not in str(caught.value)
 
 
+def test_a_token_that_was_lost_is_added_again_only_where_writes_can_be_lost_and_nobody_withdrew_it() -> None:
+    current = ours(DAY, delivered=DAY)
+    given = Progress(delivered=(current,), settled=frozenset({current.data}))
+    lost = document(ours(2 * DAY, delivered=2 * DAY))
+    assert said(planned(lost, policy=SETTLING, progress=given)) == [("add", current)]
+    assert planned(lost, policy=POLICY, progress=given).steps == ()
+    withdrawn = replace(given, withdrawn=frozenset({current.data}))
+    assert planned(lost, policy=SETTLING, progress=withdrawn).steps == ()
+
+
+def test_a_revoked_token_is_deleted_when_every_run_that_could_miss_it_has_ended() -> None:
+    current = ours(DAY, delivered=DAY)
+    gone = ours(9 * DAY, enabled=False, delivered=9 * DAY, revoked=HOUR, disabled=KEPT - SECOND)
+    assert planned(document(gone, current), policy=SETTLING).steps == ()
+    due = next(due for due in planned(document(gone, current), policy=SETTLING).due if due.action == "delete")
+    assert due.at == NOW + SECOND
+    assert said(planned(document(gone, current))) == [("delete", gone)]
+    over = plan(Rotate(), document(gone, current), NOW + SECOND, SETTLING, Progress())
+    assert said(over) == [("delete", gone)]
+    by_hand = ours(9 * DAY, enabled=False, delivered=9 * DAY)
+    found = planned(document(by_hand, current), Revoke(by_hand.name, at_once=True), SETTLING)
+    assert actions(found) == ["revoke", "disable"], "when it was disabled is not known"
+    ending = ours(9 * DAY, delivered=9 * DAY, revoked=2 * DAY)
+    assert actions(planned(document(ending, ours(DAY, delivered=DAY)), policy=SETTLING)) == ["disable"]
+
+
 def test_rollback_returns_to_the_token_before_and_a_rotation_leaves_that_alone() -> None:
     old, new = ours(DAY, delivered=DAY), ours(HOUR, delivered=HOUR)
     found = planned(document(old, new), Rollback(), DOOR)
@@ -445,6 +473,16 @@ def test_rollback_does_not_return_to_a_revoked_token() -> None:
         planned(document(revoked, current), Rollback())
     older = ours(3 * DAY, delivered=3 * DAY)
     assert said(planned(document(older, revoked, current), Rollback()))[0] == ("return", older)
+
+
+def test_rollback_does_not_stay_with_a_revoked_token_either() -> None:
+    again, newer = ours(5 * DAY, delivered=HOUR, revoked=SECOND), ours(4 * DAY, delivered=4 * DAY)
+    for behind in (True, False):
+        with pytest.raises(
+            PlanRefused, match=rf"{again.name}, the current .* is revoked and stays so.*tokens.py rotate"
+        ):
+            planned(document(again, newer), Rollback(), progress=Progress(behind=behind))
+    assert actions(planned(document(again, newer))) == ["add", "deliver", "mark"]
 
 
 def test_rollback_returns_to_the_last_one_that_was_delivered_not_made() -> None:

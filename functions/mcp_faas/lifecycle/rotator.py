@@ -64,7 +64,7 @@ class Rotator:
         self._done: list[Step] = []
         self._notes: list[str] = []
         self._minted: Token | None = None
-        self._checked_at_end = False
+        self._checked_at_end = True  # nothing was written yet
 
     def look(self) -> tuple[Snapshot, datetime]:
         """The document, and what time it is."""
@@ -111,8 +111,8 @@ class Rotator:
         self._progress = replace(self._progress, held=self._deliveries.inspect())
 
     def _must_check_again(self) -> bool:
-        """Without a compare-and-swap, somebody's stale write may bring a revoked token back once."""
-        if self._checked_at_end or not (self._run.wrote and self.policy.settling and isinstance(self.intent, Revoke)):
+        """Without a compare-and-swap, somebody's stale write may bring a revoked token back, after each of ours."""
+        if self._checked_at_end or not (self.policy.settling and isinstance(self.intent, Revoke)):
             return False
         self._checked_at_end = True
         return True
@@ -128,7 +128,12 @@ class Rotator:
             wanted = rotation.deliverable(self.intent, snapshot.document)
             again = isinstance(self.intent, Rollback)
             behind = wanted is not None and self._deliveries.behind(wanted, again=again)
-            self._progress = replace(self._progress, settled=self._stored.settled(), behind=behind)
+            self._progress = replace(
+                self._progress,
+                settled=self._stored.settled(),
+                behind=behind,
+                withdrawn=self._progress.withdrawn | _withdrawn(snapshot.document),
+            )
             return rotation.plan(self.intent, snapshot.document, self._now(snapshot), self.policy, self._progress)
         except DocumentError as error:
             raise self._stored.refusal(error) from None
@@ -172,6 +177,7 @@ class Rotator:
         return step, after
 
     def _note_write(self, step: Step) -> None:
+        self._checked_at_end = False
         progress, data = self._progress, step.token.data if step.token else ""
         if step.action == "mark":  # the overlap of all that were found begins with this delivery
             self._progress = replace(progress, held=frozenset(), unmarked=False)
@@ -209,6 +215,12 @@ class Rotator:
         if self._door is None:
             raise AssertionError("only a run with a door asks it")
         return self._door
+
+
+def _withdrawn(document: TokenDocument) -> frozenset[str]:
+    """The tokens that somebody took out of service, or is about to."""
+    entries = Generations(document).all
+    return frozenset(entry.token.data for entry in entries if entry.marks.revoked or not entry.token.enabled)
 
 
 def current_name(document: TokenDocument) -> str | None:

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from mcp_faas.generations import Entry, Generations
-from mcp_faas.planning.sequences import hold, introduce, refresh, remove
-from mcp_faas.planning.vocabulary import Due, Intent, Mint, Plan, Policy, Progress, Rotate, Step, full
+from mcp_faas.planning.sequences import hold, introduce, is_kept, refresh, remove
+from mcp_faas.planning.vocabulary import KEPT, Due, Intent, Mint, Plan, Policy, Progress, Rotate, Step, full
 from mcp_faas.tokens import MAX_TOKENS, TokenDocument, marks
 
 
@@ -37,7 +37,7 @@ def plan_renewal(
         on_its_way = policy.delivering and (begin or sorted_.pending)
         in_use = None if on_its_way else sorted_.current
         newer = begin or sorted_.pending or sorted_.current
-        steps += _retire(in_use, overdue if newer else [], leftover, policy, progress)
+        steps += _retire(in_use, overdue if newer else [], leftover, now, policy, progress)
     return Plan(tuple(steps), tuple(_upcoming(sorted_, now, policy, progress, begin or bool(sorted_.pending))))
 
 
@@ -49,7 +49,12 @@ def _must_begin(intent: Intent, sorted_: Generations, now: datetime, policy: Pol
 
 
 def _retire(
-    in_use: Entry | None, overdue: list[Entry], leftover: list[Entry], policy: Policy, progress: Progress
+    in_use: Entry | None,
+    overdue: list[Entry],
+    leftover: list[Entry],
+    now: datetime,
+    policy: Policy,
+    progress: Progress,
 ) -> list[Step]:
     """`in_use` is the token that must be seen to work before another one goes; None: it is proven on its way in."""
     steps = []
@@ -57,9 +62,9 @@ def _retire(
     if overdue and policy.probing and in_use and in_use.token.data not in progress.proven:
         steps.append(Step("prove", in_use.token))
     for entry in overdue:
-        steps += [Step("disable", entry.token), *remove(entry, policy, progress)]
+        steps += [Step("disable", entry.token), *remove(entry, now, policy, progress)]
     for entry in leftover:
-        steps += remove(entry, policy, progress)
+        steps += remove(entry, now, policy, progress)
     return steps
 
 
@@ -93,6 +98,8 @@ def _upcoming(
     for entry in sorted_.disabled:
         if entry.token.data in progress.unrefused:
             yield Due("delete", entry.token.name, None)
+        elif is_kept(entry, now, policy) and entry.marks.disabled:
+            yield Due("delete", entry.token.name, entry.marks.disabled + KEPT)
     if sorted_.pending and not policy.delivering:
         yield Due("deliver", sorted_.pending.token.name, None)
     if sorted_.current and not replacing:

@@ -5,8 +5,10 @@ Whether any of it is due is not decided here. No I/O and no clock.
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from mcp_faas.generations import Entry, Generations
-from mcp_faas.planning.vocabulary import Policy, Progress, Step
+from mcp_faas.planning.vocabulary import KEPT, Policy, Progress, Step
 from mcp_faas.tokens import Token
 
 
@@ -36,6 +38,18 @@ def hold(sorted_: Generations, progress: Progress) -> list[Step]:
     return [Step("hold", entry.token) for entry in sorted_.superseded if entry.token.data in progress.held]
 
 
-def remove(entry: Entry, policy: Policy, progress: Progress) -> list[Step]:
-    proof = [Step("refuse", entry.token)] if policy.probing and entry.token.data not in progress.refused else []
-    return [*proof, Step("delete", entry.token)]
+def remove(entry: Entry, now: datetime, policy: Policy, progress: Progress) -> list[Step]:
+    if is_kept(entry, now, policy):
+        return []
+    return [*refusal(entry, policy, progress), Step("delete", entry.token)]
+
+
+def refusal(entry: Entry, policy: Policy, progress: Progress) -> list[Step]:
+    return [Step("refuse", entry.token)] if policy.probing and entry.token.data not in progress.refused else []
+
+
+def is_kept(entry: Entry, now: datetime, policy: Policy) -> bool:
+    """Must it stay, disabled, because a run under way could take its absence for a write that was lost?"""
+    if not policy.settling or entry.marks.revoked is None:
+        return False
+    return entry.token.enabled or (entry.marks.disabled is not None and now - entry.marks.disabled < KEPT)

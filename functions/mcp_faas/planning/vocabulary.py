@@ -10,6 +10,10 @@ from mcp_faas.tokens import MAX_TOKENS, DocumentError, Token
 
 Action = Literal["add", "settle", "prove", "deliver", "mark", "hold", "disable", "refuse", "delete", "revoke", "return"]
 
+# A revoked token stays in a document without a compare-and-swap, disabled, until each run that may have handed it out
+# has seen that or has ended: none lasts longer.
+KEPT = timedelta(seconds=120)
+
 WRITES = ("add", "mark", "hold", "disable", "delete", "revoke", "return")
 
 _WORDS: dict[str, str] = {
@@ -78,6 +82,7 @@ class Progress:
     unrefused: frozenset[str] = field(default=frozenset(), repr=False)  # disabled, and the door has not noticed yet
     delivered: tuple[Token, ...] = field(default=(), repr=False)  # in every place where this run delivers
     held: frozenset[str] = field(default=frozenset(), repr=False)  # found where this run delivers, before it did
+    withdrawn: frozenset[str] = field(default=frozenset(), repr=False)  # seen disabled, or marked as revoked
     unmarked: bool = False  # it delivered, and has not written that into the document since
     behind: bool = False  # a place where this run delivers does not hold the current token
     revoked: bool = False  # it has written into the document that a token is revoked

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 
 from mcp_faas.generations import Entry, Generations, find
-from mcp_faas.planning.sequences import introduce, refresh, remove
-from mcp_faas.planning.vocabulary import Plan, PlanRefused, Policy, Progress, Revoke, Step, full
+from mcp_faas.planning.sequences import introduce, refresh, refusal, remove
+from mcp_faas.planning.vocabulary import KEPT, Due, Plan, PlanRefused, Policy, Progress, Revoke, Step, full
 from mcp_faas.tokens import MAX_TOKENS, TokenDocument, has_our_shape, is_ours, marks
 
 
-def plan_revoke(intent: Revoke, document: TokenDocument, policy: Policy, progress: Progress) -> Plan:
+def plan_revoke(intent: Revoke, document: TokenDocument, now: datetime, policy: Policy, progress: Progress) -> Plan:
     token = find(document, intent.name)
     if token is None:
         if has_our_shape(intent.name) or document.holding(intent.name):
@@ -35,11 +35,7 @@ def plan_revoke(intent: Revoke, document: TokenDocument, policy: Policy, progres
         raise full(len(document.tokens))
     else:
         steps += [Step("add"), *introduce(None, policy, progress)]
-    if token.enabled:
-        steps.append(Step("disable", token))
-    if token.data not in progress.unrefused:
-        steps += remove(entry, policy, progress)
-    return Plan(tuple(steps))
+    return _plan_end(entry, steps, now, policy, progress)
 
 
 def plan_rollback(document: TokenDocument, policy: Policy, progress: Progress) -> Plan:
@@ -49,6 +45,11 @@ def plan_rollback(document: TokenDocument, policy: Policy, progress: Progress) -
         raise PlanRefused("no token of this tool was delivered yet, so there is nothing to go back to")
     newer = [entry for entry in sorted_.delivered if entry.marks.created > current.marks.created]
     if newer and not sorted_.pending:
+        if current.marks.revoked:
+            raise PlanRefused(
+                f"{current.token.name}, the current token since the last rollback, is revoked and stays so. To replace "
+                "it, run: tokens.py rotate"
+            )
         steps = refresh(current.token, policy, progress)
         if steps or progress.unmarked:
             steps.append(Step("mark", current.token))  # the overlap counts from the delivery
@@ -57,6 +58,25 @@ def plan_rollback(document: TokenDocument, policy: Policy, progress: Progress) -
     steps = [Step("prove", target.token)] if policy.probing and target.token.data not in progress.proven else []
     steps += [Step("return", target.token), Step("deliver", target.token), Step("mark", target.token)]
     return Plan(tuple(steps))
+
+
+def _plan_end(entry: Entry, before: list[Step], now: datetime, policy: Policy, progress: Progress) -> Plan:
+    """Disable it and delete it; without a compare-and-swap the deletion is left to a later run."""
+    token, said = entry.token, entry.marks
+    steps = [*before]
+    if policy.settling and said.revoked is None:
+        steps.append(Step("revoke", token))
+    if token.enabled or (policy.settling and said.disabled is None):
+        steps.append(Step("disable", token))
+    if token.data in progress.unrefused:
+        return Plan(tuple(steps))
+    since = None if token.enabled else said.disabled
+    if not policy.settling or (since and now - since >= KEPT):
+        return Plan((*steps, *remove(entry, now, policy, progress)))
+    steps += refusal(entry, policy, progress)
+    due = (Due("delete", token.name, since + KEPT),) if since else ()
+    note = "is disabled, and stays so for runs that are under way to see it. The next rotate after that deletes it"
+    return Plan(tuple(steps), due, f"{token.name} {note}")
 
 
 def _plan_finish(intent: Revoke, document: TokenDocument, policy: Policy, progress: Progress) -> Plan:
