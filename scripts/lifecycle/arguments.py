@@ -89,6 +89,11 @@ def parser() -> argparse.ArgumentParser:
     config = command("config", "print a ready-to-paste configuration for a client")
     config.add_argument("url", metavar="URL")
     config.add_argument("--client", required=True, type=client_name, metavar="NAME", help=", ".join(CLIENTS))
+    config.add_argument(
+        "--no-token",
+        action="store_true",
+        help="for a client that logs in, where the door is jwt: no header, no variable",
+    )
     config.add_argument("--name", default="my-mcp-server", help="what the client calls the server (%(default)s)")
     _json(config)
 

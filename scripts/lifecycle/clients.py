@@ -1,7 +1,7 @@
-"""Print what a client wants pasted to reach a server with a static token. The token itself never enters here.
+"""Print what a client wants pasted to reach a server. The token itself never enters here.
 
 Where a client can take the token from the environment, a prompt or a file, the configuration refers to it; where it
-cannot, the word TOKEN stands for it.
+cannot, the word TOKEN stands for it. Behind door `jwt` a client that can log in needs none.
 """
 
 from __future__ import annotations
@@ -22,54 +22,64 @@ VARIABLE = "MCP_TOKEN"
 HEADER_FILE = "~/.config/mcp-faas/header"
 
 
+Writer = Callable[[str, str, bool], str]  # (url, name, with a token) -> text
+
+
 @dataclass(frozen=True)
 class ClientFormat:
     """One client's own way to write down a server."""
 
     where: str  # the file to paste into, or what to do with the lines
     kind: Literal["json", "toml", "shell"]
-    write: Callable[[str, str], str]  # (url, name) -> text
+    write: Writer
     remark: str
+    logs_in: bool = True  # at the issuer that the endpoint's metadata names, where it has no token
 
 
-def _json(shape: Callable[[str, str], dict[str, Any]]) -> Callable[[str, str], str]:
-    return lambda url, name: json.dumps(shape(url, name), indent=2, ensure_ascii=False)
+def _json(shape: Callable[[str, str, bool], dict[str, Any]]) -> Writer:
+    return lambda url, name, token: json.dumps(shape(url, name, token), indent=2, ensure_ascii=False)
 
 
-def _servers(entry: Callable[[str], dict[str, Any]]) -> Callable[[str, str], str]:
-    return _json(lambda url, name: {"mcpServers": {name: entry(url)}})
+def _servers(entry: Callable[[str], dict[str, Any]]) -> Writer:
+    return _json(lambda url, name, token: {"mcpServers": {name: _server(entry(url), token)}})
+
+
+def _server(entry: dict[str, Any], token: bool) -> dict[str, Any]:
+    return {member: value for member, value in entry.items() if token or member != "headers"}
 
 
 def _bearer(reference: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {reference}"}
 
 
-def _bridge(url: str) -> dict[str, Any]:
-    # no blank after the colon: some clients split arguments at blanks
-    return {
-        "command": "npx",
-        "args": ["-y", "mcp-remote", url, "--header", "Authorization:${AUTH_HEADER}"],
-        "env": {"AUTH_HEADER": "Bearer TOKEN"},
-    }
+def _bridge(url: str, name: str, token: bool) -> dict[str, Any]:
+    bridge: dict[str, Any] = {"command": "npx", "args": ["-y", "mcp-remote", url]}
+    if token:
+        # no blank after the colon: some clients split arguments at blanks
+        bridge["args"] += ["--header", "Authorization:${AUTH_HEADER}"]
+        bridge["env"] = {"AUTH_HEADER": "Bearer TOKEN"}
+    return {"mcpServers": {name: bridge}}
 
 
-def _vscode(url: str, name: str) -> dict[str, Any]:
+def _vscode(url: str, name: str, token: bool) -> dict[str, Any]:
     prompt = {"type": "promptString", "id": "mcp-token", "description": f"Token of {name}", "password": True}
     server = {"type": "http", "url": url, "headers": _bearer("${input:mcp-token}")}
-    return {"inputs": [prompt], "servers": {name: server}}
+    return {**({"inputs": [prompt]} if token else {}), "servers": {name: _server(server, token)}}
 
 
-def _codex(url: str, name: str) -> str:
+def _codex(url: str, name: str, token: bool) -> str:
     # a JSON string is a TOML string, too
-    return f'[mcp_servers.{name}]\nurl = {json.dumps(url)}\nbearer_token_env_var = "{VARIABLE}"'
+    entry = f"[mcp_servers.{name}]\nurl = {json.dumps(url)}"
+    return f'{entry}\nbearer_token_env_var = "{VARIABLE}"' if token else entry
 
 
-def _supergateway(url: str, name: str) -> str:
+def _supergateway(url: str, name: str, token: bool) -> str:
     return f'npx -y supergateway --streamableHttp {shlex.quote(url)} --oauth2Bearer "${VARIABLE}" --logLevel none'
 
 
-def _mcp_remote(url: str, name: str) -> str:
-    return f"npx -y mcp-remote {shlex.quote(url)} --transport http-only --header-file {HEADER_FILE}"
+def _mcp_remote(url: str, name: str, token: bool) -> str:
+    command = f"npx -y mcp-remote {shlex.quote(url)} --transport http-only"
+    return f"{command} --header-file {HEADER_FILE}" if token else command
 
 
 _EXPORT = (
@@ -78,6 +88,7 @@ _EXPORT = (
 _PASTE = (
     "Write the token in the place of TOKEN, and keep the file to yourself (chmod 600); this client takes no reference."
 )
+_LOGIN = "Without a token the client asks the endpoint where to log in, and opens a browser there."
 
 FORMATS: dict[str, ClientFormat] = {
     "claude-code": ClientFormat(
@@ -89,7 +100,7 @@ FORMATS: dict[str, ClientFormat] = {
     "claude-desktop": ClientFormat(
         "claude_desktop_config.json",
         "json",
-        _servers(_bridge),
+        _json(_bridge),
         f"{_PASTE} Its own connectors take no header, hence the bridge.",
     ),
     "cursor": ClientFormat(
@@ -144,12 +155,13 @@ FORMATS: dict[str, ClientFormat] = {
         ),
         _PASTE,
     ),
-    "lingma": ClientFormat("the MCP settings of Lingma, as a STDIO server", "json", _servers(_bridge), _PASTE),
+    "lingma": ClientFormat("the MCP settings of Lingma, as a STDIO server", "json", _json(_bridge), _PASTE),
     "supergateway": ClientFormat(
         "a shell, or the command of a client that speaks STDIO only",
         "shell",
         _supergateway,
         f"{_EXPORT} It takes the token as an argument only, which other users of the machine can see.",
+        logs_in=False,
     ),
     "mcp-remote": ClientFormat(
         "a shell, or the command of a client that speaks STDIO only",
@@ -162,6 +174,7 @@ FORMATS: dict[str, ClientFormat] = {
         "json",
         _servers(lambda url: {"type": "streamable-http", "url": url, "headers": _bearer("TOKEN")}),
         _PASTE,
+        logs_in=False,
     ),
     "generic": ClientFormat(
         "the client's list of MCP servers",
@@ -193,7 +206,10 @@ def run_config(arguments: argparse.Namespace) -> int:
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", arguments.name):
         raise UsageError("--name takes letters, digits, `-` and `_`: some clients allow nothing else")
     chosen = FORMATS[arguments.client]
-    text = chosen.write(arguments.url, arguments.name)
+    if arguments.no_token and not chosen.logs_in:
+        raise UsageError(f"--no-token: {arguments.client} cannot log in as it is started here, so it needs a token")
+    text = chosen.write(arguments.url, arguments.name, not arguments.no_token)
+    remark = _LOGIN if arguments.no_token else chosen.remark
     if arguments.json:
         show(
             json.dumps(
@@ -202,11 +218,11 @@ def run_config(arguments: argparse.Namespace) -> int:
                     "where": chosen.where,
                     "kind": chosen.kind,
                     "text": text,
-                    "remark": chosen.remark,
+                    "remark": remark,
                 }
             )
         )
         return 0
     show(text)
-    say(f"Paste into: {chosen.where}\n{chosen.remark}")
+    say(f"Paste into: {chosen.where}\n{remark}")
     return 0

@@ -6,6 +6,7 @@ import importlib
 import json
 import os
 import re
+import shlex
 import signal
 import stat
 import subprocess
@@ -443,7 +444,10 @@ class Door:
         self.token = "good-" + "t" * 40
         self.refusal = Answer(401, (("content-type", "application/json"),), b'{"error": "unauthorized"}')
         self.open = False
+        self.takes_any = False
         self.metadata = False
+        self.targets: list[str] = []
+        self.presented: list[str] = []
         self._listener = Listener(self.answer, body_limit_bytes=65536)
 
     @property
@@ -459,8 +463,11 @@ class Door:
     async def answer(self, request: Request) -> Answer:
         if request.path.startswith("/.well-known/"):
             return Answer(200, (), b"{}") if self.metadata else Answer(404)
-        if self.open or request.header("authorization") == f"Bearer {self.token}":
-            return Answer(200, (), b'{"result": {"protocolVersion": "2025-06-18"}}')
+        presented = request.header("authorization") or ""
+        self.targets.append(request.target)
+        self.presented.append(presented)
+        if self.open or presented == f"Bearer {self.token}" or (self.takes_any and presented.startswith("Bearer ")):
+            return Answer(200, (), b'{"jsonrpc": "2.0", "id": 1, "result": {"protocolVersion": "2025-06-18"}}')
         return self.refusal
 
 
@@ -506,8 +513,130 @@ def test_verify_finds_a_refused_token_a_leak_and_metadata(door: Door) -> None:
     assert results(verify(door, door.token))["discovery"] == "fail"
 
 
-def test_verify_of_nothing_is_1() -> None:
-    assert tokens("verify", "http://127.0.0.1:9/mcp", TOKENS_TIMEOUT="1").returncode == 1
+def test_verify_tells_an_open_door_from_one_that_takes_any_value(door: Door) -> None:
+    door.takes_any = True
+    done = verify(door, door.token)
+    assert results(done) | {"stranger": "pass", "guess": "fail"} == results(done)
+    assert "ANY VALUE OPENS THE DOOR" in done.stdout
+    assert "authType" not in done.stdout
+
+
+def test_verify_puts_the_token_nowhere_but_into_its_header(door: Door) -> None:
+    """A URL stands in the logs of whatever is on the way."""
+    verify(door, door.token)
+    assert door.presented.count(f"Bearer {door.token}") == 1
+    assert any("access_token=mcpt-" in target for target in door.targets)
+    assert door.token not in "".join(door.targets)
+
+
+def test_verify_looks_for_no_token_that_any_text_holds(door: Door) -> None:
+    door.refusal = Answer(401, (), b'{"error": "unauthorized x"}')
+    done = verify(door, "x")
+    assert (results(done)["leak"], results(done)["token"]) == ("skip", "fail")
+    assert "fewer than 12 characters" in done.stdout
+    door.refusal = Answer(401, (), b"your token x was not taken: Traceback (most recent call last)")
+    assert results(verify(door, "x"))["leak"] == "fail"
+    door.refusal = Answer(401, (), door.token.encode() + b" and other-" + b"t" * 40)
+    assert results(verify(door, "other-" + "t" * 40))["leak"] == "fail"
+
+
+def test_verify_sends_no_token_to_what_is_no_mcp_server(door: Door) -> None:
+    door.refusal = Answer(200, (("content-type", "text/html; charset=utf-8"),), b"<html>Please log in</html>")
+    done = verify(door, door.token)
+    assert done.returncode == 1
+    assert results(done) == {**dict.fromkeys(VERIFIED, "skip"), "mcp": "fail"}
+    assert "HTTP 200, text/html" in done.stdout
+    assert "no MCP server answers here" in done.stdout
+    assert "THE DOOR IS OPEN" not in done.stdout
+    assert door.presented == [""]
+
+
+VERIFIED = ("stranger", "guess", "query", "token", "leak", "discovery")
+
+
+@pytest.fixture
+def odd_server(tmp_path: Path) -> Iterator[Callable[[str], str]]:
+    """URLs behind which something is wrong before any HTTP status."""
+    done = threading.Event()
+    held: list[socket.socket] = []
+    keys = self_signed(tmp_path)
+
+    def serve(listener: socket.socket, what: str) -> None:
+        with contextlib.suppress(OSError):
+            while not done.is_set():
+                connection, _ = listener.accept()
+                held.append(connection)
+                with contextlib.suppress(OSError):
+                    if what == "self-signed":
+                        keys.wrap_socket(connection, server_side=True)
+                    elif what in ("no http", "https on a plain port"):
+                        connection.sendall(b"220 mail.example ESMTP\r\n")
+                        connection.close()
+                    elif what == "drip":
+                        connection.sendall(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 1000\r\n\r\n")
+                        while not done.wait(0.1):
+                            connection.sendall(b"x")
+
+    def url(what: str) -> str:
+        listener = socket.create_server(("127.0.0.1", 0))
+        held.append(listener)
+        port = listener.getsockname()[1]
+        if what == "refused":
+            listener.close()
+        elif what != "silent":
+            threading.Thread(target=serve, args=(listener, what), daemon=True).start()
+        host = "no-such-host.invalid" if what == "unknown host" else "127.0.0.1"
+        scheme = "https" if what in ("self-signed", "https on a plain port", "unknown host") else "http"
+        return f"{scheme}://{host}:{port}/mcp"
+
+    yield url
+    done.set()
+    for each in held:
+        with contextlib.suppress(OSError):
+            each.shutdown(socket.SHUT_RDWR)
+        each.close()
+
+
+def self_signed(folder: Path) -> ssl.SSLContext:
+    """A server's side of TLS with a certificate that nobody trusts."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(timezone.utc)
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    builder = (
+        builder.serial_number(1).not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+    )
+    builder = builder.add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), False)
+    certificate = builder.sign(key, hashes.SHA256())
+    plain = serialization.NoEncryption()
+    text = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
+    (folder / "both.pem").write_bytes(text + certificate.public_bytes(serialization.Encoding.PEM))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "both.pem")
+    return context
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    {
+        "self-signed": "TLS: the certificate is not trusted: self",
+        "https on a plain port": "TLS: no encrypted connection",
+        "unknown host": "DNS: the host's name is not known",
+        "refused": "the connection is refused",
+        "silent": "no whole answer within 1 s",
+        "drip": "no whole answer within 1 s",
+        "no http": "no HTTP answer (BadStatusLine)",
+    }.items(),
+)
+def test_verify_names_why_nothing_answers_and_passes_no_check(
+    odd_server: Callable[[str], str], what: str, said: str
+) -> None:
+    done = tokens("verify", odd_server(what), "--json", stdin="good-" + "t" * 40, TOKENS_TIMEOUT="1")
+    assert done.returncode == 1
+    assert results(done) == {"reach": "fail", **dict.fromkeys(VERIFIED, "skip")}
+    (reach, *_) = json.loads(done.stdout)["checks"]
+    assert reach["got"].startswith(said)
+    assert reach["advice"]
 
 
 # config
@@ -537,6 +666,32 @@ def test_each_configuration_parses_as_its_client_does(client: str) -> None:
             ).stdout.splitlines()
         )
     assert not TOKEN.search(done.stdout)
+
+
+@pytest.mark.parametrize("client", clients.CLIENTS)
+def test_configuration_of_a_client_that_logs_in_has_no_token(client: str) -> None:
+    url = "https://mcp.example.com/mcp"
+    done = tokens("config", url, "--client", client, "--name", "demo", "--no-token")
+    if client in ("supergateway", "inspector"):
+        assert (done.returncode, done.stdout) == (2, "")
+        assert f"{client} cannot log in" in done.stderr
+        return
+    assert done.returncode == 0
+    kind = clients.FORMATS[client].kind
+    if kind == "json":
+        read: Any = json.loads(done.stdout)
+        entry = read.get("servers", read.get("mcpServers"))["demo"]
+        assert url in (entry.get("url"), entry.get("serverUrl"), entry.get("httpUrl"), *entry.get("args", []))
+        assert "inputs" not in read
+    elif kind == "toml":
+        toml = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+        assert toml.loads(done.stdout)["mcp_servers"]["demo"] == {"url": url}
+    else:
+        assert shlex.split(done.stdout)[:4] == ["npx", "-y", "mcp-remote", url]
+    for word in ("token", "bearer", "header", "authorization"):
+        assert word not in done.stdout.lower()
+    assert "MCP_TOKEN" not in done.stderr
+    assert "log in" in done.stderr
 
 
 @pytest.mark.parametrize(("said", "client"), [("VS Code", "vscode"), ("vs-code", "vscode"), ("Gemini", "gemini-cli")])

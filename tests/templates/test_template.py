@@ -626,6 +626,7 @@ def test_outputs_are_commands_for_what_is_there(template: dict[str, Any], parame
         program, first, *_ = shlex.split(value)
         assert program in (".venv/bin/python", "sam"), value
         assert program == "sam" or (ROOT / first).is_file(), value
+    assert stack.outputs["Connect"].endswith(" --no-token" if parameters.get("Door") == "jwt" else " claude-code")
     with_a_name = Stack(template, **parameters, PublicUrl="https://api.example.com/mcp").outputs
     assert with_a_name["Url"] == "https://api.example.com/mcp"
     assert {name for name, value in with_a_name.items() if "https://" in value} == {
