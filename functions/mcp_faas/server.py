@@ -25,6 +25,7 @@ from mcp_faas.doors import Door, open_door
 from mcp_faas.gate import ENDPOINT, Gate
 from mcp_faas.listing import hiding
 from mcp_faas.operations import BODY_MAX_BYTES
+from mcp_faas.references import completing_known
 from mcp_faas.settings import Settings
 from mcp_faas.settings.values import SettingsError
 from mcp_faas.stores import AddressError, StoreError, read_secret
@@ -160,7 +161,7 @@ def _harden(server: MCPServer[Any], settings: Settings) -> None:
         )
         chain = server.middleware
         chain[:] = [boundary if isinstance(entry, RequestStateBoundary) else entry for entry in chain]
-    server.middleware[:0] = [_without_subscriptions, _survive]
+    server.middleware[:0] = [_without_subscriptions, _survive, completing_known(server)]
 
 
 def _state_keys(address: str) -> list[str]:

@@ -160,3 +160,51 @@ async def test_subscription_to_a_guarded_resource_is_refused() -> None:
         asked = {"uri": "guarded://two"}
         answer = await post(http, "resources/subscribe", asked, authorization=bearer("other"))
     assert answer.status_code == 403
+
+
+# What a reference could mean to a function that reads it less exactly than the gate.
+NEARLY_GUARDED = {
+    "prompt in another case": {"type": "ref/prompt", "name": "Guarded"},
+    "prompt with a blank": {"type": "ref/prompt", "name": "guarded "},
+    "prompt by its title": {"type": "ref/prompt", "title": "guarded", "name": "x"},
+    "prompt of no name": {"type": "ref/prompt"},
+    "scheme in another case": {"type": "ref/resource", "uri": "GUARDED://{name}"},
+    "slash": {"type": "ref/resource", "uri": "guarded://{name}/"},
+    "query": {"type": "ref/resource", "uri": "guarded://{name}{?a}"},
+    "longer than a template may be": {"type": "ref/resource", "uri": "guarded://" + "{name}" * 20_000},
+    "encoded": {"type": "ref/resource", "uri": "guarded://%7Bname%7D"},
+    "number": {"type": "ref/resource", "uri": 1},
+    "another type": {"type": "ref/Prompt", "name": "guarded"},
+    "no type": {"name": "guarded", "uri": "guarded://{name}"},
+    "text": "guarded",
+    "nothing": None,
+}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("era", mcp.ERAS)
+@pytest.mark.parametrize("reference", NEARLY_GUARDED.values(), ids=NEARLY_GUARDED)
+async def test_completion_for_what_does_not_exist_does_not_reach_the_author(reference: object, era: str) -> None:
+    async with client(JWT) as http:
+        asked = {"ref": reference, "argument": {"name": "word", "value": "s"}}
+        answer = await post(http, "completion/complete", asked, era=era, authorization=bearer("other"))
+    assert "secret" not in answer.text
+    assert answer.status_code == 403 or answer.json()["error"]["code"] == -32602, answer.text
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("era", mcp.ERAS)
+@pytest.mark.parametrize(
+    "reference",
+    [
+        {"type": "ref/prompt", "name": "free"},
+        {"type": "ref/resource", "uri": "free://{name}"},
+        {"type": "ref/resource", "uri": "free://one"},
+    ],
+    ids=lambda reference: reference.get("uri", "prompt"),
+)
+async def test_completion_for_what_needs_no_scope_is_answered(reference: dict[str, str], era: str) -> None:
+    async with client(JWT) as http:
+        asked = {"ref": reference, "argument": {"name": "word", "value": "s"}}
+        answer = await post(http, "completion/complete", asked, era=era, authorization=bearer("other"))
+    assert answer.json()["result"]["completion"]["values"] == ["secret"]
