@@ -63,6 +63,8 @@ def parser() -> argparse.ArgumentParser:
 
 def checked_url(url: str) -> str:
     """The URL, if it can be an endpoint's. Never quoted in the error where it may hold a password."""
+    if "://" not in url:
+        raise UsageError("https:// is missing before the URL of the endpoint (http:// if it is on this machine)")
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and parts.hostname and not parts.username and parts.port != 0

@@ -24,8 +24,8 @@ INFO = {"name": "mcp-faas-doctor", "version": "1"}
 RESOURCE_WELL_KNOWN = "/.well-known/oauth-protected-resource"
 
 # open: strangers get in. oauth: metadata, or a challenge that names it. static: a token that somebody configured.
-# platform: a cloud's gateway refuses by itself, before any code that could send a challenge.
-Kind = Literal["open", "oauth", "static", "platform"]
+# platform: a cloud's gateway refuses by itself, before any code that could send a challenge. none: this is no door.
+Kind = Literal["open", "oauth", "static", "platform", "none"]
 
 
 def message(method: str, params: dict[str, Any] | None = None, *, era: str = LEGACY) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from diagnosis import browsers, challenges, holder, hostile, issuers, metadata, strangers, surroundings
+from diagnosis import browsers, challenges, holder, hostile, issuers, metadata, presence, strangers, surroundings
 from diagnosis.checks import Check, Redactor, could_not_tell
 from diagnosis.endpoint import Endpoint
 from diagnosis.rules import RULES
@@ -35,6 +35,9 @@ def _checks(endpoint: Endpoint, forbidden_tool: str) -> Iterator[Check]:
     endpoint.challenges = challenges.read(endpoint.stranger)
     sources = metadata.look(endpoint)
     strangers.find_kind(endpoint)
+    yield from presence.examine(endpoint)
+    if endpoint.kind == "none":
+        return
     yield from strangers.examine(endpoint)
     yield from challenges.examine(endpoint)
     yield from metadata.examine(endpoint, sources)

@@ -6,11 +6,12 @@ Sends the token to this endpoint alone; every `note` describes it and none quote
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 
 from diagnosis import lookalikes
 from diagnosis.challenges import read
-from diagnosis.checks import Check, broken, judge, not_applicable, ok
+from diagnosis.checks import Check, broken, could_not_tell, judge, not_applicable, ok
 from diagnosis.endpoint import FOREIGN, LEGACY, MODERN, Endpoint, message, modern_headers, rpc
 from diagnosis.rules import RULES
 from diagnosis.wire import Headers, Reply
@@ -19,7 +20,9 @@ from mcp_faas.tokens import has_our_shape
 
 IDS = tuple(id_ for id_ in RULES if id_.startswith("holder."))
 NO_SUCH_TOOL = "doctor-no-such-tool"  # what is called must not do anything, should the server let it pass
-DISAGREE = -32020
+DISAGREE, FORBIDDEN = -32020, -32003
+DENIED = re.compile(rb"insufficient[ _]scope|mcp/www_authenticate", re.IGNORECASE)
+NAME_ANOTHER = "name a tool of this server for which the token lacks a scope"
 
 
 def examine(endpoint: Endpoint, forbidden_tool: str = "") -> Iterator[Check]:
@@ -168,10 +171,7 @@ def _step_up(endpoint: Endpoint, tool: str) -> Check:
         note=f"tools/call of {tool} with the token",
     )
     if reply.status != 403:
-        said = (rpc(reply) or {}).get("result") or {}
-        if reply.let_in and not said.get("isError"):
-            return broken("holder.step-up", reply, "the tool has run: it needs no scope, or the token has it")
-        return broken("holder.step-up", reply, "clients ask for a wider scope at HTTP 403 alone, not at a tool's error")
+        return _not_stopped(endpoint, tool, reply)
     challenge = next((one for one in read(reply) if one.is_bearer), None)
     parameters = challenge.parameters if challenge else {}
     missing = [name for name in ("scope", "resource_metadata") if not parameters.get(name)]
@@ -181,6 +181,27 @@ def _step_up(endpoint: Endpoint, tool: str) -> Check:
         missing.insert(0, 'error="insufficient_scope"')
     advice = f"the 403's challenge lacks {', '.join(missing)}: a client cannot know what to ask for"
     return judge("holder.step-up", not missing, reply, advice)
+
+
+def _not_stopped(endpoint: Endpoint, tool: str, reply: Reply) -> Check:
+    """The door let the call of the forbidden tool through; whether it is forbidden, only its result tells."""
+    said = rpc(reply) or {}
+    if DENIED.search(reply.body) or (said.get("error") or {}).get("code") == FORBIDDEN:
+        return broken("holder.step-up", reply, "clients ask for a wider scope at HTTP 403 alone, not at a tool's error")
+    if not reply.let_in and not said:
+        return broken("holder.step-up", reply, CAUSES.get(reply.status, "") or "a missing scope is answered with 403")
+    listing = endpoint.post(
+        message("tools/list"), [("MCP-Protocol-Version", LEGACY), *endpoint.bearing()], note="tools/list with the token"
+    )
+    result = (rpc(listing) or {}).get("result") or {}
+    listed = result.get("tools")
+    names = [one.get("name") for one in listed if isinstance(one, dict)] if isinstance(listed, list) else [tool]
+    if tool not in names and not result.get("nextCursor"):
+        return could_not_tell("holder.step-up", f"the server lists no tool {tool}", reply, NAME_ANOTHER)
+    if "result" in said:
+        why = "the call reached the tool: the token has its scope, or it needs none"
+        return could_not_tell("holder.step-up", why, reply, NAME_ANOTHER)
+    return broken("holder.step-up", reply, "clients ask for a wider scope at HTTP 403 alone, not at an error")
 
 
 def static_beside_metadata(endpoint: Endpoint) -> Check:

@@ -26,6 +26,7 @@ class Rule:
 
 _RULES = [
     # Who gets in without credentials.
+    Rule("door.endpoint", "MUST", TRANSPORT, "an MCP endpoint answers at this URL"),
     Rule("door.kind", "INFO", "practice", "which kind of door this is"),
     Rule("door.closed", "MUST", SPEC + ": access token usage", "a stranger is not let in, in any era"),
     Rule("door.methods", "MUST", SPEC + ": access token usage", "a stranger is not let in by any HTTP method"),

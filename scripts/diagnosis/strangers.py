@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from diagnosis.challenges import values_of as challenge_of
 from diagnosis.checks import Check, broken, judge, not_applicable, ok
 from diagnosis.endpoint import FOREIGN, MODERN, Endpoint, as_object, is_open, message, modern_headers, rpc
+from diagnosis.presence import is_missing
 from diagnosis.wire import Reply
 from lifecycle.verify import CAUSES
 
@@ -183,7 +184,9 @@ def find_kind(endpoint: Endpoint) -> None:
     """Tell the doors apart by what a stranger hears; `metadata` and `challenges` are known by now."""
     reply = endpoint.stranger
     endpoint.cloud = _cloud(reply)
-    if reply.let_in:
+    if is_missing(endpoint):
+        endpoint.kind = "none"
+    elif reply.let_in:
         endpoint.kind = "open"
     elif endpoint.metadata_named or endpoint.metadata_reply is not None:
         endpoint.kind = "oauth"

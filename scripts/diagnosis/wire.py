@@ -17,6 +17,9 @@ from mcp_faas.lifecycle.clock import Clock
 BODY_BYTES = 256 * 1024
 USER_AGENT = "mcp-faas-doctor/1"
 SHOWN_BYTES = 160
+_PLAIN = "what listens at this port speaks no TLS: for https another port is meant, or this one is for http://"
+# How OpenSSL's versions call the answer of a server that speaks plain HTTP.
+NOT_TLS = dict.fromkeys(("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"), _PLAIN)
 PORTS = {"http": 80, "https": 443}
 
 Headers = Sequence[tuple[str, str]]
@@ -132,7 +135,8 @@ class Wire:
         except NotFetched as error:
             why = str(error)
         except ssl.SSLError as error:
-            why = f"TLS: {getattr(error, 'verify_message', '') or error.reason or 'handshake failed'}"
+            said = getattr(error, "verify_message", "") or NOT_TLS.get(error.reason, error.reason)
+            why = f"TLS: {said or 'handshake failed'}"
         except TimeoutError:
             why = f"no end after {seconds:.0f} s"
         except (OSError, http.client.HTTPException, ValueError, UnicodeError) as error:

@@ -92,7 +92,9 @@ def test_nobody_there_is_3() -> None:
     ("given", "stdin", "said"),
     [
         (["ftp://127.0.0.1/mcp"], "", "no URL of an MCP endpoint"),
-        (["127.0.0.1/mcp"], "", "no URL of an MCP endpoint"),
+        (["127.0.0.1:8970/mcp"], "", "https:// is missing"),
+        (["localhost:8970/mcp"], "", "https:// is missing"),
+        (["user:hunter2hunter2@127.0.0.1/mcp"], "", "https:// is missing"),
         (["https://user:hunter2hunter2@127.0.0.1/mcp"], "", "no URL of an MCP endpoint"),
         (["https://127.0.0.1/mcp#a"], "", "no URL of an MCP endpoint"),
         (["https://127.0.0.1/m cp"], "", "no URL of an MCP endpoint"),
@@ -173,7 +175,7 @@ def test_progress_is_for_terminals_alone(correct: Correct) -> None:
         with suppress(OSError):  # how the end of a terminal is told
             while piece := screen.read(4096):
                 shown += piece
-    assert f"1/{len(RULES)} door.kind".encode() in shown
+    assert f"2/{len(RULES)} door.kind".encode() in shown
     assert shown.endswith(b"\r\x1b[K")
 
 

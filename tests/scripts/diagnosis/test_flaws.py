@@ -20,14 +20,16 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from diagnosis import surroundings
+from diagnosis.causes import explain
 from diagnosis.checks import Check
 from diagnosis.endpoint import Endpoint
 from diagnosis.examination import examine
 from diagnosis.rules import RULES
 from diagnosis.wire import Reply, TimeIsUp, Wire
 from edges.serving import running
-from flawed.correct import FORBIDDEN_TOOL, ORIGIN, Answer, Correct, Request
+from flawed.correct import FORBIDDEN_TOOL, ORIGIN, TOKEN, Answer, Correct, Request
 from flawed.flaws import FLAWS, Static
+from flawed.nowhere import NOWHERE
 
 HANGS = ("Hangs", "Streams", "Endless")
 
@@ -72,18 +74,63 @@ def test_a_static_door_is_right_in_its_way() -> None:
     assert next(check.got for check in checks if check.id == "door.kind").startswith("a static token")
 
 
-class Website(Correct):
-    """A page for people at the address that was typed."""
+@pytest.mark.parametrize("token", ["", TOKEN], ids=["stranger", "holder"])
+@pytest.mark.parametrize("kind", NOWHERE, ids=lambda kind: kind.__name__)
+def test_what_is_no_mcp_endpoint_is_called_no_door(kind: type[Correct], token: str) -> None:
+    with running(kind()) as server:
+        checks = examined(server, token=token)
+        assert len(server.sent) < 8, "nothing more is to be learnt"
+    assert [check.id for check in checks if check.verdict != "not applicable"] == ["door.endpoint", "door.kind"]
+    assert sorted(check.id for check in checks) == sorted(RULES)
+    assert failed(checks) == {"door.endpoint"}
+    assert NOWHERE[kind] in next(check.advice for check in checks if check.id == "door.endpoint")
+    assert explain(checks) == []
 
-    def answer(self, request: Request) -> Answer:
-        return Answer(200, [("content-type", "text/html")], b"<h1>Welcome</h1>")
+
+@pytest.mark.parametrize("path", ["", "/", "/mcp/", "/other"])
+def test_right_url_is_named_if_the_metadata_names_it(path: str) -> None:
+    with running(Correct()) as server:
+        url = server.base + path
+        checks = [*examine(Endpoint(url, Wire(urlsplit(url), timeout=30, whole=100)))]
+    assert failed(checks) == {"door.endpoint"}
+    assert explain(checks) == []
+    assert checks[0].advice == f"ask that URL which the metadata of this host names: {server.url}"
 
 
-def test_a_website_is_not_called_an_open_door() -> None:
-    with running(Website()) as server:
-        found = {check.id: check for check in examined(server)}
-    assert "something else than an MCP server" in found["door.closed"].advice
-    assert found["door.paths"].result == "pass"
+class Bashful(Static):
+    """Denies to strangers that it is there."""
+
+    def door(self, request: Request) -> Answer | None:
+        return None if super().door(request) is None else Answer(404)
+
+
+def test_a_door_that_hides_from_strangers_is_found_with_a_token() -> None:
+    with running(Bashful()) as server:
+        checks = examined(server)
+    assert next(check.result for check in checks if check.id == "door.endpoint") == "pass"
+    assert "door.status" in failed(checks)
+
+
+@pytest.mark.parametrize(("tool", "said"), [("nope", "lists no tool nope"), ("known", "reached the tool")])
+def test_a_forbidden_tool_that_is_not_forbidden_says_so(tool: str, said: str) -> None:
+    class Knows(Correct):
+        def result(self, request: Request, method: str, params: dict[str, Any]) -> dict[str, Any] | None:
+            found = super().result(request, method, params)
+            return {**(found or {}), "tools": [{"name": "known"}]} if method == "tools/list" else found
+
+    with running(Knows()) as server:
+        endpoint = Endpoint(server.url, Wire(urlsplit(server.url), timeout=30, whole=100), server.token)
+        checks = [*examine(endpoint, forbidden_tool=tool)]
+    (check,) = [check for check in checks if check.id == "holder.step-up"]
+    assert check.verdict == "could not tell"
+    assert said in check.got
+
+
+def test_https_at_a_port_without_tls_is_said_in_words(correct: Correct) -> None:
+    url = correct.url.replace("http://", "https://")
+    why = Wire(urlsplit(url), timeout=30, whole=60).exchange("GET", url).why
+    assert "speaks no TLS" in why
+    assert "WRONG_VERSION_NUMBER" not in why
 
 
 class Busy(Correct):
