@@ -27,7 +27,7 @@ class FileStore:
 
     def write(self, snapshot: Snapshot, document: TokenDocument) -> None:
         try:
-            with locked(self._path.with_name(f".{self._path.name}.lock"), self._timeout):
+            with locked(self._path.with_name(f".{self._path.name}.lock"), self._timeout, self._path):
                 if read_text(str(self._path)) != snapshot.text:
                     raise StoreConflict(f"{self._path} was changed by somebody else")
                 replace_private(self._path, document.dump(indent=2) + "\n", self._timeout)

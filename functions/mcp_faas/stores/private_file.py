@@ -67,11 +67,14 @@ def check_regular(found: os.stat_result) -> None:
 
 
 @contextlib.contextmanager
-def locked(path: Path, timeout: float) -> Iterator[int]:
-    """Hold an exclusive lock on this file, made 0600 if it is not there; TimeoutError if somebody keeps it."""
+def locked(path: Path, timeout: float, of: Path | None = None) -> Iterator[int]:
+    """Hold an exclusive lock on this file, made 0600 if it is not there; TimeoutError if somebody keeps it.
+
+    If it is made here it belongs to whom the file `of` belongs to, so that they can lock it, too.
+    """
     until = time.monotonic() + timeout
     while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), OWNER_ONLY)
+        handle = _open_or_make(path, of)
         try:
             if _try_lock(handle) and _still_there(path, handle):
                 os.fchmod(handle, OWNER_ONLY)
@@ -87,23 +90,54 @@ def locked(path: Path, timeout: float) -> Iterator[int]:
 def replace_private(path: Path, text: str, timeout: float) -> None:
     """Put this text in the file's place, at once and for its owner alone; a link is followed, not replaced."""
     target = Path(os.path.realpath(path))
+    before: os.stat_result | None = None
     with contextlib.suppress(FileNotFoundError):
-        check_regular(target.stat())  # /dev/null would be replaced, too, for whoever may do that
+        before = target.stat()
+        check_regular(before)  # /dev/null would be replaced, too, for whoever may do that
     beside = target.with_name(f".{target.name}.tmp")
     try:
         with locked(beside, timeout) as handle:
-            if os.fstat(handle).st_uid != os.geteuid():  # who made it can have it open, whatever its mode is now
+            begun = os.fstat(handle)
+            # who made it can have it open, whatever its mode is now; and it may be another file's second name
+            if begun.st_uid != os.geteuid() or begun.st_nlink != 1:
                 raise OSError(errno.EEXIST, "another user had begun it; run the same command again")
             os.ftruncate(handle, 0)
             content = text.encode()
             while content:
                 content = content[os.write(handle, content) :]
+            if before:
+                _give(handle, before)
             os.fsync(handle)
             beside.replace(target)
     except BaseException:  # a signal may come between any two of these
         _discard(beside)
         raise
     _sync_folder(target.parent)
+
+
+def _open_or_make(path: Path, of: Path | None) -> int:
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+    try:
+        handle = os.open(path, flags | os.O_EXCL, OWNER_ONLY)
+    except FileExistsError:
+        return os.open(path, flags, OWNER_ONLY)
+    if of:
+        with contextlib.suppress(OSError):  # there is no such file, or it may not be replaced either: that is said then
+            _give(handle, of.stat())
+    return handle
+
+
+def _give(handle: int, like: os.stat_result) -> None:
+    """Make it the file of whom the old one belonged to: replaced by root it could not be read by its only reader."""
+    if like.st_uid == os.geteuid():
+        with contextlib.suppress(PermissionError):  # a group has no rights in it
+            os.fchown(handle, -1, like.st_gid)
+        return
+    try:
+        os.fchown(handle, like.st_uid, like.st_gid)
+    except PermissionError:
+        said = f"it belongs to another user (uid {like.st_uid}), who could not read it any more; run this as that user"
+        raise OSError(errno.EINVAL, said) from None
 
 
 def _discard(path: Path) -> None:
