@@ -349,8 +349,22 @@ def test_revoke_now_does_not_go_back_to_a_revoked_token() -> None:
     assert said(found)[:2] == [("deliver", added), ("mark", added)]
     found = planned(document(older, added), intent)
     assert said(found) == [("deliver", added), ("mark", added)], "an interrupted one is not finished"
+
+
+def test_revoke_now_needs_no_room_where_others_are_still_let_in() -> None:
+    current = ours(HOUR, delivered=HOUR)
+    intent = Revoke(current.name, at_once=True)
+    for others in (19, 20, 22):
+        full = document(*map(foreign, range(others)), current)
+        found = planned(full, intent, DOOR)
+        assert said(found) == [("disable", current), ("refuse", current), ("delete", current)]
+        assert "no other token of this tool: tokens.py rotate makes one when there is room" in found.note
+        assert "no other token of this tool" in planned(full.without(current.data), intent).note
+        assert len(walk(full, intent, POLICY, Progress()).tokens) == others
+        marked = walk(full, Revoke(current.name), POLICY, Progress())
+        assert Generations(marked).all[0].marks.revoked
     with pytest.raises(PlanRefused, match="20 tokens"):
-        planned(document(*map(foreign, range(18)), older, current), intent)
+        planned(document(*(foreign(number, enabled=False) for number in range(19)), current), intent)
 
 
 def test_revoke_finds_a_token_by_a_name_it_had_before() -> None:
@@ -597,8 +611,9 @@ def assert_safe(
         assert was.token.data == in_use.token.data, "a revoked token became the current one"
     if step.action == "disable":
         left = Generations(after).current
-        assert left is not None, "the last delivered token was disabled"
-        assert not policy.probing or isinstance(intent, Revoke) or left.token.data in progress.proven
+        no_room = isinstance(intent, Revoke) and len(before.tokens) >= MAX_TOKENS
+        assert left is not None or no_room, "the last delivered token was disabled"
+        assert not policy.probing or isinstance(intent, Revoke) or (left and left.token.data in progress.proven)
         if not isinstance(intent, Revoke):
             known = next(entry for entry in Generations(before).superseded if entry.token.data == step.token.data)
             since = Generations(before).superseded_at(known)
@@ -656,3 +671,6 @@ def test_the_last_look_before_a_write_trusts_no_planner() -> None:
     full = document(*map(foreign, range(20)))
     with pytest.raises(PlanRefused, match="20"):
         check_step(full, full.adding(mint(NOW)))
+    more = full.adding(foreign(20)).adding(gone := ours(HOUR))
+    check_step(more, more.changing(gone.data, name=gone.name, enabled=False))
+    check_step(more, more.without(gone.data))

@@ -25,7 +25,7 @@ def check_step(before: TokenDocument, after: TokenDocument) -> None:
             raise PlanRefused(f"a setting of {token.name} would change")
     if before.live() and not after.live():
         raise PlanRefused("no enabled token would be left")
-    if len(after.tokens) > MAX_TOKENS:
+    if len(after.tokens) > max(MAX_TOKENS, len(before.tokens)):  # one that is over-full may still change and shrink
         raise full(len(before.tokens))
     check_writable(after)
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from mcp_faas.generations import Entry, Generations, find
 from mcp_faas.planning.sequences import introduce, refresh, refusal, remove
 from mcp_faas.planning.vocabulary import KEPT, Due, Plan, PlanRefused, Policy, Progress, Revoke, Step, full
 from mcp_faas.tokens import MAX_TOKENS, TokenDocument, has_our_shape, is_ours, marks
+
+_NO_SUCCESSOR = "Its clients have no other token of this tool: tokens.py rotate makes one when there is room"
 
 
 def plan_revoke(intent: Revoke, document: TokenDocument, now: datetime, policy: Policy, progress: Progress) -> Plan:
@@ -31,10 +34,13 @@ def plan_revoke(intent: Revoke, document: TokenDocument, now: datetime, policy: 
         steps += refresh(successor.token, policy, progress)
     elif rest.pending:
         steps += introduce(rest.pending.token, policy, progress)
-    elif len(document.tokens) >= MAX_TOKENS:
-        raise full(len(document.tokens))
-    else:
+    elif len(document.tokens) < MAX_TOKENS:
         steps += [Step("add"), *introduce(None, policy, progress)]
+    elif document.without(token.data).live():  # to end it does not wait for room, and other clients are still let in
+        found = _plan_end(entry, steps, now, policy, progress)
+        return replace(found, note=f"{found.note or f'{token.name} goes'}. {_NO_SUCCESSOR}")
+    else:
+        raise full(len(document.tokens))
     return _plan_end(entry, steps, now, policy, progress)
 
 
@@ -84,7 +90,10 @@ def _plan_finish(intent: Revoke, document: TokenDocument, policy: Policy, progre
     sorted_ = Generations(document)
     unfinished = sorted_.pending if intent.at_once and _unrevoked(sorted_.current) is None else None
     steps = introduce(unfinished.token, policy, progress) if unfinished else []
-    return Plan(tuple(steps), note=f"{intent.name} is not in the document: nothing accepts it any more")
+    note = f"{intent.name} is not in the document: nothing accepts it any more"
+    if intent.at_once and not steps and _unrevoked(sorted_.current) is None:
+        note += f". {_NO_SUCCESSOR}"
+    return Plan(tuple(steps), note=note)
 
 
 def _plan_mark(entry: Entry, sorted_: Generations, progress: Progress) -> Plan:
