@@ -1,36 +1,36 @@
 """See from outside whether an endpoint refuses strangers and accepts a token, and name what is misconfigured.
 
-Runs on Python alone. The token is read from stdin, is sent to this endpoint only, and is shown nowhere.
+Runs on Python alone. The token is read from stdin, is sent to this endpoint only, in the one header that it belongs in,
+and is shown nowhere.
 """
 
 from __future__ import annotations
 
 import argparse
-import http.client
 import json
 import re
-import ssl
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from typing import Literal
-from urllib.parse import urlsplit
 
 from lifecycle.environment import access
 from lifecycle.errors import UsageError
 from lifecycle.output import say, show
+from lifecycle.replies import Reply, Send, sender
 from lifecycle.urls import endpoint
-from mcp_faas.lifecycle.clock import Clock, TookTooLong
-from mcp_faas.lifecycle.probe import HELLO, LOOPBACK
+from mcp_faas.lifecycle.probe import LOOPBACK
 from mcp_faas.tokens import has_our_shape, mint
 
-BODY_BYTES = 64 * 1024
+TELLING_LENGTH = 12  # characters; anything shorter is found in many a text
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
 CHALLENGE = "www-authenticate"
 RENAMED_CHALLENGE = "x-amzn-remapped-www-authenticate"  # what AWS's front doors make of a function's own
 CHATTER = re.compile(
     rb"Traceback \(most recent call last\)|File \"/|/var/task/|/code/[a-z]|botocore\.|uvicorn\.|0x[0-9a-f]{8,}"
 )
+
+LEAK = "repeats no token and shows no insides in a refusal"
 
 # What a status that is neither a refusal nor an answer usually means at this kind of endpoint.
 CAUSES = {
@@ -59,23 +59,6 @@ class Check:
     advice: str = ""
 
 
-@dataclass(frozen=True)
-class Reply:
-    status: int | None
-    headers: dict[str, str] = field(default_factory=dict, repr=False)
-    body: bytes = field(default=b"", repr=False)
-
-    @property
-    def refused(self) -> bool:
-        return self.status in (401, 403)
-
-    def __str__(self) -> str:
-        return f"HTTP {self.status}" if self.status is not None else "no answer"
-
-
-Send = Callable[..., Reply]
-
-
 def run_verify(arguments: argparse.Namespace) -> int:
     parts = endpoint(arguments.url)
     if parts.scheme == "http" and parts.hostname not in LOOPBACK:
@@ -100,29 +83,55 @@ def run_verify(arguments: argparse.Namespace) -> int:
 def examine(send: Send, token: str) -> Iterator[Check]:
     """Every check, in an order in which the first failure explains the later ones."""
     stranger = send()
+    if stranger.status is None:
+        yield Check("reach", "answers", "fail", str(stranger), stranger.advice)
+        yield from _not_made("there was no answer to look at")
+        return
+    if stranger.ok and not stranger.speaks_mcp:
+        kind = stranger.headers.get("content-type", "").partition(";")[0] or "no type"
+        advice = "no MCP server answers here: see the path (/mcp), the port, and whether a login page stands before it"
+        yield Check("mcp", "answers in MCP", "fail", f"{stranger}, {kind}", advice)
+        yield from _not_made("this is no MCP server, so it was sent no token")
+        return
     yield _refusal("stranger", "refuses a caller without a token", stranger)
     made_up = _made_up()
     guess = send(authorization=f"Bearer {made_up}")
-    yield _refusal("guess", "refuses a made-up token", guess)
-    replies = [stranger, guess]
+    yield _refusal("guess", "refuses a made-up token", guess, any_value=stranger.refused)
+    # Made up, because a URL stands in logs. The doctor asks with a real one, which is for tokens made for that.
+    in_query = send(query=f"access_token={made_up}")
+    yield _refusal("query", "lets in no made-up token from the query", in_query, any_value=stranger.refused)
+    replies = [stranger, guess, in_query]
     if token:
-        in_query = send(query=f"access_token={token}")
-        yield _refusal("query", "takes no token from the query", in_query)
-        replies.append(in_query)
         known = send(authorization=f"Bearer {token}")
         yield _acceptance(known)
         if known.status == 200:
             yield _speaks_mcp(known)
+        else:
+            replies.append(known)
     else:
         yield Check("token", "accepts the token", "skip", advice="give it on the first line of stdin")
-    yield _leaks(replies, [made_up, token])
+    yield _leaks(replies, made_up, token)
     yield from _discovery(send, stranger, token)
 
 
-def _refusal(id_: str, what: str, reply: Reply) -> Check:
+def _not_made(why: str) -> Iterator[Check]:
+    yield Check("stranger", "refuses a caller without a token", "skip", why)
+    yield Check("guess", "refuses a made-up token", "skip", why)
+    yield Check("query", "lets in no made-up token from the query", "skip", why)
+    yield Check("token", "accepts the token", "skip", why)
+    yield Check("leak", LEAK, "skip", why)
+    yield Check("discovery", "is consistent about OAuth metadata", "skip", why)
+
+
+def _refusal(id_: str, what: str, reply: Reply, *, any_value: bool = False) -> Check:
     if reply.refused:
         return Check(id_, what, "pass", str(reply))
-    if reply.status is not None and 200 <= reply.status < 300:
+    if reply.ok and any_value:
+        return Check(
+            id_, what, "fail", str(reply), "ANY VALUE OPENS THE DOOR: whoever checks sees only that there is a "
+            "credential and compares it with nothing, like an authorizer that always answers isAuthorized"
+        )  # fmt: skip
+    if reply.ok:
         return Check(
             id_, what, "fail", str(reply), "THE DOOR IS OPEN: on FC the trigger's authType is not bearer; on AWS the "
             "route has no authorizer; MCP_DOOR=platform trusts a gateway that does not check"
@@ -145,27 +154,36 @@ def _acceptance(reply: Reply) -> Check:
 
 def _speaks_mcp(reply: Reply) -> Check:
     what = "answers in MCP"
-    if b'"protocolVersion"' in reply.body:
+    if reply.speaks_mcp:
         return Check("mcp", what, "pass")
     return Check("mcp", what, "fail", advice="something else than an MCP server answers: see the path and the port")
 
 
-def _leaks(replies: list[Reply], secrets: list[str]) -> Check:
-    what = "repeats no token and shows no insides in a refusal"
+def _leaks(replies: list[Reply], made_up: str, token: str) -> Check:
+    secrets = [each for each in (made_up, token) if len(each) >= TELLING_LENGTH]
     for reply in replies:
         seen = reply.body + "\n".join(f"{name}: {value}" for name, value in reply.headers.items()).encode()
-        if any(secret and secret.encode() in seen for secret in secrets):
-            return Check("leak", what, "fail", str(reply), "the answer repeats the token that was sent")
+        if any(secret.encode() in seen for secret in secrets):
+            return Check("leak", LEAK, "fail", str(reply), "the answer repeats the token that was sent")
         if CHATTER.search(seen):
             return Check(
-                "leak", what, "fail", str(reply), "the answer shows a traceback or paths: log them, do not send them"
+                "leak", LEAK, "fail", str(reply), "the answer shows a traceback or paths: log them, do not send them"
             )
-    return Check("leak", what, "pass")
+    if any(reply.status is None for reply in replies):
+        return Check("leak", LEAK, "skip", "not every answer came")
+    if token and token not in secrets:
+        return Check(
+            "leak", LEAK, "skip", f"the token has fewer than {TELLING_LENGTH} characters, so any text may hold it"
+        )
+    return Check("leak", LEAK, "pass")
 
 
 def _discovery(send: Send, stranger: Reply, token: str) -> Iterator[Check]:
     """A client that finds OAuth metadata drops its static header; one that needs it must find it."""
     metadata = send(method="GET", path=WELL_KNOWN)
+    if metadata.status is None:
+        yield Check("discovery", "is consistent about OAuth metadata", "skip", str(metadata), metadata.advice)
+        return
     published = metadata.status == 200
     named = [name for name in (CHALLENGE, RENAMED_CHALLENGE) if "resource_metadata" in stranger.headers.get(name, "")]
     challenged = bool(named)
@@ -193,7 +211,9 @@ def _discovery(send: Send, stranger: Reply, token: str) -> Iterator[Check]:
 
 
 def _cause(reply: Reply) -> str:
-    if reply.status is not None and 300 <= reply.status < 400:
+    if reply.status is None:
+        return reply.advice
+    if 300 <= reply.status < 400:
         return (
             "it redirects: write the URL as the server wants it (https, no slash at the end), or there is a login page"
         )
@@ -205,38 +225,3 @@ def _made_up() -> str:
     from datetime import datetime, timezone
 
     return mint(datetime.now(timezone.utc)).data
-
-
-def sender(url: str, timeout: float) -> Send:
-    """Requests to one endpoint, each over a fresh connection, none of them redirected."""
-    parts = urlsplit(url)
-    clock = Clock()
-
-    def send(*, method: str = "POST", path: str = "", query: str = "", authorization: str = "") -> Reply:
-        target = path or parts.path or "/"
-        joined = "&".join(part for part in (parts.query, query) if part)
-        headers = {"Accept": "application/json, text/event-stream", "User-Agent": "mcp-faas-verify/1"}
-        if method == "POST":
-            headers["Content-Type"] = "application/json"
-        if authorization:
-            headers["Authorization"] = authorization
-        connection: http.client.HTTPConnection
-        if parts.scheme == "https":
-            context = ssl.create_default_context()
-            connection = http.client.HTTPSConnection(parts.netloc, timeout=timeout, context=context)
-        else:
-            connection = http.client.HTTPConnection(parts.netloc, timeout=timeout)
-        try:
-            with clock.bounded(timeout):
-                connection.request(
-                    method, f"{target}?{joined}" if joined else target, HELLO if method == "POST" else None, headers
-                )
-                answer = connection.getresponse()
-                seen = {name.lower(): value for name, value in answer.getheaders()}
-                return Reply(answer.status, seen, answer.read(BODY_BYTES))
-        except (OSError, http.client.HTTPException, TookTooLong):
-            return Reply(None)
-        finally:
-            connection.close()
-
-    return send
