@@ -31,6 +31,7 @@ from mcp_faas.cors import Origin
 from mcp_faas.doors import Door
 from mcp_faas.operations import (
     BODY_MAX_BYTES,
+    LARGE_BODY_BYTES,
     MessageRefused,
     check_headers,
     check_media_type,
@@ -189,6 +190,8 @@ class Gate:
         try:
             check_media_type(headers)
             body = await read_body(headers, request.receive, BODY_MAX_BYTES)
+            if body is not None and len(body) > LARGE_BODY_BYTES:
+                require(principal.scopes, self.scopes_required)
             message = read_message(body)
             decision.method, decision.tool = message.method, message.tool
             own = self.scopes.needed_for(*message.guarded, self.same_uri) if message.guarded else frozenset()

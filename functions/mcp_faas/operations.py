@@ -17,6 +17,7 @@ from mcp_faas.auth.challenge import Refusal
 from mcp_faas.message import INVALID_REQUEST, Message, MessageMalformed, parse_message
 
 BODY_MAX_BYTES = 4 * 1024 * 1024  # the SDK's own limit; below Lambda's 6 MB and FC's 32 MB
+LARGE_BODY_BYTES = 64 * 1024  # 4 MB cost a second of CPU to parse; below this it is a few milliseconds
 FORBIDDEN = -32003  # of JSON-RPC 2.0's range for servers, §5.1; MCP names no code for a missing scope
 _TOO_LARGE = f"The body is larger than {BODY_MAX_BYTES} bytes."
 

@@ -208,3 +208,50 @@ async def test_completion_for_what_needs_no_scope_is_answered(reference: dict[st
         asked = {"ref": reference, "argument": {"name": "word", "value": "s"}}
         answer = await post(http, "completion/complete", asked, era=era, authorization=bearer("other"))
     assert answer.json()["result"]["completion"]["values"] == ["secret"]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("settings", [JWT, IN_RESULT], ids=["status", "result"])
+async def test_large_message_is_not_read_for_a_caller_without_the_scopes_of_every_request(
+    settings: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Which tool it calls nobody knows then: parsing 4 MB takes a second, in which no other call is answered."""
+    body = mcp.message("tools/call", mcp.call("guarded"))
+    sent = {**mcp.headers("tools/call"), "authorization": bearer("other")}
+    async with client({**settings, "MCP_SCOPES": "mcp:use"}) as http:
+        for size, told, method in ((65_536, "mcp:use s:tool", "tools/call"), (65_537, "mcp:use", None)):
+            capsys.readouterr()
+            refused = await http.post("/mcp", content=body.ljust(size), headers=sent)
+            assert refused.status_code == 403
+            assert scope_of(refused.headers["www-authenticate"]) == told
+            line = json.loads(capsys.readouterr().out.splitlines()[-1])
+            assert (line["decision"], line["method"]) == ("deny", method)
+        rich = {**sent, "authorization": bearer("mcp:use s:tool")}
+        assert "secret" in (await http.post("/mcp", content=body.ljust(65_537), headers=rich)).text
+
+
+REFUSED_MESSAGES = {
+    "no JSON": (b"{", {}, 400),
+    "a batch": (b"[]", {}, 400),
+    "too large": (b" " * (4 * 1024 * 1024 + 1), {}, 413),
+    "a form": (b"a=b", {"content-type": "application/x-www-form-urlencoded"}, 415),
+    "a subscription": (mcp.message("subscriptions/listen", {}), {}, 404),
+    "headers that lie": (mcp.message("tools/list", {}), {"mcp-method": "tools/call"}, 400),
+}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("settings", [JWT, IN_RESULT], ids=["status", "result"])
+@pytest.mark.parametrize(("body", "extra", "status"), REFUSED_MESSAGES.values(), ids=REFUSED_MESSAGES)
+async def test_message_of_a_caller_without_the_scopes_of_every_request_is_403_whatever_is_wrong_with_it(
+    body: bytes, extra: dict[str, str], status: int, settings: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = {name: value for name, value in mcp.headers("tools/list").items() if not name.startswith("mcp-")}
+    async with client({**settings, "MCP_SCOPES": "mcp:use"}) as http:
+        for granted, answer, decision in (("other", 403, "deny"), ("mcp:use", status, "allow")):
+            capsys.readouterr()
+            sent = {**base, **extra, "authorization": bearer(granted)}
+            answered = await http.post("/mcp", content=body, headers=sent)
+            assert answered.status_code == answer, answered.text
+            line = json.loads(capsys.readouterr().out.splitlines()[-1])
+            assert (line["decision"], line["status"]) == (decision, answer)
