@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from lifecycle.errors import UsageError
 from lifecycle.output import say, show
-from lifecycle.urls import endpoint
+from lifecycle.urls import token_endpoint
 
 VARIABLE = "MCP_TOKEN"
 HEADER_FILE = "~/.config/mcp-faas/header"
@@ -202,7 +202,7 @@ def _letters(text: str) -> str:
 
 
 def run_config(arguments: argparse.Namespace) -> int:
-    endpoint(arguments.url)
+    token_endpoint(arguments.url)
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", arguments.name):
         raise UsageError("--name takes letters, digits, `-` and `_`: some clients allow nothing else")
     chosen = FORMATS[arguments.client]

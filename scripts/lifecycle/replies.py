@@ -49,7 +49,6 @@ def sender(url: str, timeout: float) -> Send:
 
     def send(*, method: str = "POST", path: str = "", query: str = "", authorization: str = "") -> Reply:
         target = path or parts.path or "/"
-        joined = "&".join(part for part in (parts.query, query) if part)
         headers = {"Accept": "application/json, text/event-stream", "User-Agent": "mcp-faas-verify/1"}
         if method == "POST":
             headers["Content-Type"] = "application/json"
@@ -63,9 +62,8 @@ def sender(url: str, timeout: float) -> Send:
             connection = http.client.HTTPConnection(parts.netloc, timeout=timeout)
         try:
             with clock.bounded(timeout):
-                connection.request(
-                    method, f"{target}?{joined}" if joined else target, HELLO if method == "POST" else None, headers
-                )
+                body = HELLO if method == "POST" else None
+                connection.request(method, f"{target}?{query}" if query else target, body, headers)
                 answer = connection.getresponse()
                 seen = {name.lower(): value for name, value in answer.getheaders()}
                 return Reply(answer.status, seen, answer.read(BODY_BYTES))

@@ -6,6 +6,7 @@ import re
 from urllib.parse import SplitResult, urlsplit
 
 from lifecycle.errors import UsageError
+from mcp_faas.lifecycle.probe import LOOPBACK
 
 
 def endpoint(url: str) -> SplitResult:
@@ -21,4 +22,17 @@ def endpoint(url: str) -> SplitResult:
         named = False
     if not named:
         raise UsageError(f"{url!r} is no URL of an MCP endpoint, like https://HOST/mcp")
+    return parts
+
+
+def token_endpoint(url: str) -> SplitResult:
+    """Likewise, of one that a token may be sent to."""
+    parts = endpoint(url)
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+        raise UsageError(f"http://{parts.hostname} would carry the token in the clear; use https")
+    if parts.query or parts.fragment:  # not quoted, because it may be the token
+        raise UsageError(
+            "the URL has something behind its path; an MCP endpoint is known by its host and path alone, and a token "
+            "belongs into a header, because URLs stand in logs"
+        )
     return parts

@@ -18,8 +18,7 @@ from lifecycle.environment import access
 from lifecycle.errors import UsageError
 from lifecycle.output import say, show
 from lifecycle.replies import Reply, Send, sender
-from lifecycle.urls import endpoint
-from mcp_faas.lifecycle.probe import LOOPBACK
+from lifecycle.urls import token_endpoint
 from mcp_faas.tokens import has_our_shape, mint
 
 TELLING_LENGTH = 12  # characters; anything shorter is found in many a text
@@ -60,9 +59,7 @@ class Check:
 
 
 def run_verify(arguments: argparse.Namespace) -> int:
-    parts = endpoint(arguments.url)
-    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
-        raise UsageError(f"http://{parts.hostname} would carry the token in the clear; use https")
+    token_endpoint(arguments.url)
     token = "" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.readline(4096).strip()
     if token and not re.fullmatch(r"[A-Za-z0-9\-._~+/=]+", token):
         raise UsageError("the first line of stdin is no bearer token")

@@ -324,6 +324,12 @@ def test_an_unknown_shape_is_not_written(path: Path, text: str) -> None:
         ["rotate", "file:x", "--probe", "http://host.example/mcp"],
         ["config", "https://h/mcp", "--client", "fax"],
         ["config", "h/mcp", "--client", "cursor"],
+        ["config", "http://host.example/mcp", "--client", "cursor"],
+        ["config", "https://h/mcp?token=x", "--client", "cursor"],
+        ["config", "https://h/mcp#x", "--client", "cursor"],
+        ["verify", "http://host.example/mcp"],
+        ["verify", "https://h/mcp?token=x"],
+        ["rotate", "file:x", "--probe", "127.0.0.1"],
         ["verify", "h"],
         ["mint", "--document", "file:x"],
     ],
@@ -331,7 +337,9 @@ def test_an_unknown_shape_is_not_written(path: Path, text: str) -> None:
 )
 def test_wrong_usage_is_2(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GITHUB_OUTPUT", raising=False)
-    assert tokens(*arguments).returncode == 2
+    done = tokens(*arguments)
+    assert done.returncode == 2
+    assert not re.search(r"usage: .*(: ://|token=x)", done.stderr)
 
 
 @pytest.mark.parametrize("timeout", ["0", "-1", "soon", "1000"])

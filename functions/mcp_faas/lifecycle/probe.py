@@ -61,9 +61,8 @@ class Probe:
     def __init__(self, url: str, timeout: float) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.fragment:
-            raise ValueError(
-                f"{parts.scheme}://{parts.hostname or ''} is no URL of an MCP endpoint, like https://HOST/mcp"
-            )
+            shown = f"{parts.scheme}://{parts.hostname or ''}" if parts.scheme and "@" not in url else "this"
+            raise ValueError(f"{shown} is no URL of an MCP endpoint, like https://HOST/mcp")
         if parts.scheme == "http" and parts.hostname not in LOOPBACK:
             raise ValueError(f"http://{parts.hostname} would carry the token in the clear; use https")
         self.url = url
