@@ -6,6 +6,7 @@ A web server refuses what it does not know, too; that is no door, and no rule of
 from __future__ import annotations
 
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 from diagnosis.checks import Check, broken, not_applicable, ok
 from diagnosis.endpoint import Endpoint, is_open, rpc
@@ -36,8 +37,11 @@ def is_missing(endpoint: Endpoint) -> bool:
 def meant(endpoint: Endpoint) -> str:
     """The URL on this host that the metadata speaks of, if it is another one."""
     resource = (endpoint.metadata or {}).get("resource")
-    if not isinstance(resource, str) or not is_secure(resource) or not resource.startswith(endpoint.at("")):
+    if not isinstance(resource, str) or not is_secure(resource):
         return ""
+    parts = urlsplit(resource)
+    if (parts.scheme, parts.netloc) != (endpoint.parts.scheme, endpoint.parts.netloc):
+        return ""  # nobody is sent to another host on the word of this one
     same = {endpoint.url, endpoint.at("")} if endpoint.parts.path in ("", "/") else {endpoint.url}
     return "" if resource in same or resource == endpoint.at("/") else resource
 

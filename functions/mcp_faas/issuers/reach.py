@@ -23,6 +23,7 @@ Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 _PRIVATE = tuple(
     map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"))
 )
+_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")  # RFC 4291 §2.4; Python calls some of the rest global, too
 _NAT64 = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "64:ff9b:1::/96")))  # RFC 6052, RFC 8215
 URL_MAX_CHARACTERS = 2048
 _PORTS = {"http": 80, "https": 443}
@@ -39,7 +40,9 @@ class Unreachable(FetchFailed):
 def is_public(address: Address) -> bool:
     """An address of the internet, also behind the notations in which IPv6 carries one of IPv4."""
     address = _inside(address)
-    return address.is_global and not address.is_multicast and not address.is_reserved
+    if isinstance(address, ipaddress.IPv6Address) and address not in _GLOBAL_UNICAST:
+        return False
+    return address.is_global and not address.is_multicast
 
 
 def is_private(address: Address) -> bool:

@@ -60,6 +60,7 @@ def resolve(monkeypatch: pytest.MonkeyPatch, **names: list[str]) -> Resolver:
         ("::ffff:169.254.169.254", False, False),
         ("64:ff9b:1::a9fe:a9fe", False, False),
         ("fe80::1", False, False),
+        ("fec0::1", False, False),
         ("0.0.0.0", False, False),  # noqa: S104 - an address to judge, not one to listen on
         ("::", False, False),
         ("224.0.0.1", False, False),

@@ -24,6 +24,7 @@ from diagnosis.causes import explain
 from diagnosis.checks import Check
 from diagnosis.endpoint import Endpoint
 from diagnosis.examination import examine
+from diagnosis.presence import meant
 from diagnosis.rules import RULES
 from diagnosis.wire import Reply, TimeIsUp, Wire
 from edges.serving import running
@@ -95,6 +96,17 @@ def test_right_url_is_named_if_the_metadata_names_it(path: str) -> None:
     assert failed(checks) == {"door.endpoint"}
     assert explain(checks) == []
     assert checks[0].advice == f"ask that URL which the metadata of this host names: {server.url}"
+
+
+@pytest.mark.parametrize(
+    "resource", ["https://mcp.example.com.evil.example/mcp", "https://evil.example/mcp", "http://127.0.0.1/mcp", 7, ""]
+)
+def test_nobody_is_sent_to_another_host(resource: object) -> None:
+    url = "https://mcp.example.com/"
+    endpoint = Endpoint(url, Wire(urlsplit(url), timeout=1, whole=1), metadata={"resource": resource})
+    assert meant(endpoint) == ""
+    endpoint.metadata = {"resource": "https://mcp.example.com/mcp"}
+    assert meant(endpoint) == "https://mcp.example.com/mcp"
 
 
 class Bashful(Static):
