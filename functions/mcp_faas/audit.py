@@ -38,6 +38,7 @@ class Decision:
     ms: float | None = None
     jti_sha256: str | None = None
     elevation: list[str] | None = None
+    detail: str | None = None
 
     def identify(self, principal: Principal) -> None:
         """Note who it is."""
@@ -53,10 +54,12 @@ class Decision:
         self.decision, self.reason = "allow", reason
 
     def deny(self, error: AuthError) -> None:
-        """Note that it was not, and which scopes the answer asked the caller to get."""
+        """Note that it was not and what was wrong, or which scopes the answer asked the caller to get."""
         self.decision, self.reason = "deny", error.reason
         if isinstance(error, ScopeMissing):
             self.elevation = sorted(error.needed)
+        else:
+            self.detail = str(error) or None  # words of ours alone: auth/errors.py lets no value into them
 
 
 def line(decision: Decision, time: float) -> str:

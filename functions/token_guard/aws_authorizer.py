@@ -38,7 +38,7 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
         name = _name_of(_authorization(event))
         decision.decision, decision.reason, decision.client, decision.subject = "allow", "ok", name, name
     except AuthError as error:
-        decision.reason = error.reason
+        decision.deny(error)
     except DocumentUnavailable:
         decision.reason = "document_unavailable"
     except Exception as error:  # noqa: BLE001 - an error would be a 500 for the caller; whatever it is, nobody is let in

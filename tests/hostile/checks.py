@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections import defaultdict
@@ -14,6 +15,8 @@ from hostile.case import CANARIES, Expect
 from hostile.ways_in import Answer
 
 ROOT = Path(__file__).resolve().parents[2]
+LIBRARY = ROOT / "functions/mcp_faas"
+TOKEN_MAX, TEXT_CLAIM_MAX = 8192, 1024  # the two bounds that a refusal may name
 DESCRIPTIONS = {
     "invalid_token": "The access token is not accepted.",
     "invalid_request": "Send exactly one Authorization header: Bearer, one blank and the token.",
@@ -28,6 +31,31 @@ def closed_list() -> frozenset[str]:
     table = (ROOT / "docs/audit.md").read_text(encoding="utf-8").partition("| `reason` |")[2]
     names = "\n".join(row.split("|")[1] for row in table.splitlines() if row.startswith("| `"))
     return frozenset({"ok", *re.findall(r"`([a-z_]+)`", names)})
+
+
+@cache
+def own_words() -> frozenset[str]:
+    """Every word that the code itself can say when it refuses: in what it raises, and as the name of a claim."""
+    texts: list[str] = []
+    for path in (
+        *sorted((LIBRARY / "auth").glob("*.py")),
+        LIBRARY / "doors.py",
+        LIBRARY / "jwks.py",
+        LIBRARY / "gate.py",
+    ):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        raised = [node for node in ast.walk(tree) if isinstance(node, ast.Raise)]
+        texts += [text for node in raised for text in _constants(node)]
+        texts += [text for text in _constants(tree) if re.fullmatch(r"[a-z0-9_]+", text)]
+    return frozenset({word for text in texts for word in _words(text)} | {str(TOKEN_MAX), str(TEXT_CLAIM_MAX)})
+
+
+def _constants(node: ast.AST) -> list[str]:
+    return [found.value for found in ast.walk(node) if isinstance(found, ast.Constant) and isinstance(found.value, str)]
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip(",;.`") for word in text.split()]
 
 
 def metadata_url(resource: str) -> str:
@@ -87,6 +115,10 @@ def _of_decisions(expect: Expect, answer: Answer, decisions: Sequence[Mapping[st
         told = json.dumps(line)
         secret = CANARIES if reason not in KNOWN_CALLER else ("jti", "email")
         wrong += [f"the claim {name} in the log" for name in secret if CANARIES[name] in told]
+        if foreign := set(_words(line["detail"] or "")) - own_words():
+            wrong.append(f"words that are not ours in the log: {sorted(foreign)}")
+        if (line["detail"] is None) != (reason in KNOWN_CALLER):
+            wrong.append(f"detail {line['detail']}")
         if reason not in KNOWN_CALLER and any(line[name] for name in ("subject", "client", "issuer", "scopes")):
             wrong.append("the name of somebody who was refused")
     return wrong

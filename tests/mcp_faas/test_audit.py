@@ -27,10 +27,11 @@ from mcp_faas.server import build_app
 from mcp_faas.settings import read_settings
 from support import mcp
 from support.gate import JWT, ORIGIN, WELL_KNOWN, client, good_token, post
-from support.jwts import ISSUER
+from support.jwts import ISSUER, token
 
 FIELDS = (
-    "audit time door request_id decision reason status issuer subject client scopes method tool ms jti_sha256 elevation"
+    "audit time door request_id decision reason status issuer subject client scopes method tool ms jti_sha256 "
+    "elevation detail"
 )
 
 
@@ -60,7 +61,10 @@ def test_decision_is_noted_whole() -> None:
     assert "secret-id" not in audit.line(decision, 0)
     other = audit.Decision(door="jwt")
     other.deny(TokenExpired(""))
-    assert (other.elevation, other.jti_sha256) == (None, None)
+    assert (other.elevation, other.jti_sha256, other.detail) == (None, None, None)
+    other.deny(TokenExpired("exp has passed"))
+    assert other.detail == "exp has passed"
+    assert decision.detail is None  # `elevation` says it
 
 
 @pytest.mark.anyio
@@ -89,6 +93,7 @@ async def test_line_of_a_call_says_who_did_what(lines: Any, era: str) -> None:
         "method": "tools/call",
         "tool": "add",
         "elevation": None,
+        "detail": None,
     }
 
 
@@ -101,6 +106,30 @@ async def test_line_of_a_denial_says_which_scopes_were_asked_for(lines: Any, in_
     assert (line["decision"], line["reason"], line["tool"]) == ("deny", "scope_missing", "countdown")
     assert line["elevation"] == ["mcp:tools:countdown", "mcp:use"]
     assert line["status"] == (403 if in_result == "off" else 200)
+
+
+@pytest.mark.anyio
+async def test_line_says_which_claim(lines: Any) -> None:
+    """Four tokens, each without another claim, were four equal lines."""
+    claims = ("exp", "jti", "client_id", "sub")
+    async with client(JWT) as http:
+        for name in claims:
+            now = int(time.time())
+            good = {"iat": now, "exp": now + 600}
+            text = token(claims={**good, name: ...})
+            await post(http, "tools/list", authorization=f"Bearer {text}")
+    told = [(line["reason"], line["detail"]) for line in lines()]
+    assert told == [("claim_missing", f"{name} is missing") for name in claims]
+
+
+@pytest.mark.anyio
+async def test_callers_texts_are_cut_in_a_line(lines: Any) -> None:
+    async with client(JWT) as http:
+        await post(http, "tools/call", mcp.call("n" * 300), **authorized())
+        await post(http, "m" * 300, **authorized(sub="s" * 300))
+    tool, method = lines()
+    assert tool["tool"] == "n" * 256
+    assert (method["method"], method["subject"]) == ("m" * 256, "s" * 256)
 
 
 @pytest.mark.anyio

@@ -92,8 +92,10 @@ def test_everything_else_is_refused_without_raising(document: Path) -> None:
         None,
         "text",
     ]
-    answers, _ = ask(f"file:{document}", *refused)
+    answers, log = ask(f"file:{document}", *refused)
     assert answers == [{"isAuthorized": False, "context": {}}] * len(refused)
+    assert '"reason":"token_unknown"' in log
+    assert '"detail":"no enabled token has this value"' in log
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"tokens": 1}', '{"tokens": [{"tokenName": "t", "tokenData": []}]}'])

@@ -29,7 +29,7 @@ def token_of(authorization: Sequence[str]) -> str:
     if not authorization or not _SCHEME.match(authorization[0]):
         if authorization and "," in authorization[0] and "bearer" in authorization[0].lower():
             raise RequestMalformed("several credentials in one Authorization header")
-        raise TokenMissing("no bearer credential")
+        raise TokenMissing("no credential of the scheme Bearer")
     found = _CREDENTIALS.fullmatch(authorization[0])
     if found is None:
         raise RequestMalformed("the Authorization header is not `Bearer`, one blank and a token")

@@ -148,7 +148,7 @@ def verify(token: Unverified, keys: KeySet, policy: Policy, now: float) -> Princ
         raise IssuerMismatch("iss is not the configured issuer")
     expires_at = _check_times(claims, now, profile)
     if "cnf" in claims:
-        raise TokenBound("cnf binds this token to a key; sent as plain Bearer it proves nothing")
+        raise TokenBound("cnf binds this token to a key that a plain request does not prove")
     _check_audience(claims, policy)
     _check_marks(claims, profile)
     if policy.subjects and _text(claims, "sub") not in policy.subjects:
