@@ -6,7 +6,7 @@ import importlib
 import logging
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import SimpleNamespace
@@ -193,8 +193,11 @@ class Door(Probe):
         self.statuses = [*statuses]
         self.asked = 0
         self.asked_at = -1.0  # the first time
+        self.known: Callable[[], set[str]] = set
 
     def ask(self, token: str | None) -> Answer:
+        if token and token not in self.known():
+            return Answer(403)  # a stranger
         self.asked_at = self.asked_at if self.asked else self.clock.ahead
         self.asked += 1
         return Answer(self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0])
@@ -209,6 +212,7 @@ def clock(rotation: Rotation, monkeypatch: pytest.MonkeyPatch) -> FastClock:
 
 def probing(rotation: Rotation, monkeypatch: pytest.MonkeyPatch, door: Door) -> None:
     monkeypatch.setenv("ROTATION_PROBE", door.url)
+    door.known = lambda: {token.data for token in rotation.document().tokens}
     monkeypatch.setattr(rotation.function, "Probe", lambda url, timeout: door)
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from mcp_faas.lifecycle.clock import TookTooLong
 from mcp_faas.lifecycle.probe import Answer, Probe, Verdict
 from mcp_faas.lifecycle.run import Run, RunFailed, said
-from mcp_faas.tokens import Token
+from mcp_faas.tokens import Token, mint
 
 AFTER_PROOF_SECONDS = 15.0  # kept for what follows a proof
 ACCEPTED_SECONDS = 90.0  # a gateway that caches refusals for a minute must be outlasted
@@ -27,6 +27,7 @@ class Door:
         self._run = run
         self._tell = tell
         self._ahead: float | None = None  # of its clock before ours, in seconds
+        self._refuses_strangers = False
 
     def now(self) -> datetime:
         """Its clock, where its answers tell the time, else this machine's."""
@@ -37,6 +38,8 @@ class Door:
         return local + timedelta(seconds=self._ahead)
 
     def prove_accepted(self, token: Token) -> None:
+        """To be let in proves something only where somebody else is not."""
+        self._ask_as_stranger()
         proven, last = self._ask_until(token, "accepted", ACCEPTED_SECONDS)
         if not proven:
             found, advice = "does not accept", "this is the door of that document"
@@ -46,10 +49,30 @@ class Door:
                 f"{self._probe.url} {found} {token.name} ({last}). It was not delivered, and no token was "
                 f"disabled. See that {advice}, then run the same command again"
             )
+        last = self._ask_as_stranger()
+        if not self._refuses_strangers:
+            raise RunFailed(
+                f"{self._probe.url} is not proven to refuse a token that was made up ({last}), so that it accepts "
+                f"{token.name} proves nothing. It was not delivered, and no token was disabled. Run the same command "
+                "again"
+            )
+
+    def _ask_as_stranger(self) -> Answer | None:
+        if self._refuses_strangers:
+            return None
+        answer = self._ask(mint(self._run.clock.now()).data)
+        if answer.verdict == "accepted":
+            raise RunFailed(
+                f"{self._probe.url} answers {answer} to a token that was just made up: it lets strangers in, or it is "
+                "no MCP endpoint behind a door. Nothing was delivered, and no token was disabled. See that the URL is "
+                "right, path included, and what tokens.py verify says about it; then run the same command again"
+            )
+        self._refuses_strangers = answer.verdict == "refused"
+        return answer
 
     def prove_refused(self, token: Token, disabled_for: timedelta, *, later_will_do: bool) -> bool:
         """False: the door has not noticed yet, and a later run may ask again."""
-        proven, last = self._ask_until(token, "refused", REFUSED_SECONDS)
+        proven, last = self._ask_until(token, "refused", REFUSED_SECONDS if later_will_do else self._run.seconds)
         if proven:
             return True
         if last.verdict != "accepted" or disabled_for.total_seconds() > UNREFUSED_FAILS_SECONDS or not later_will_do:

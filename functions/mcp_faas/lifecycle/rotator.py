@@ -64,6 +64,7 @@ class Rotator:
         self._done: list[Step] = []
         self._notes: list[str] = []
         self._minted: Token | None = None
+        self._told: datetime | None = None  # what the service's clock showed when ours began to count
         self._checked_at_end = True  # nothing was written yet
 
     def look(self) -> tuple[Snapshot, datetime]:
@@ -118,9 +119,12 @@ class Rotator:
         return True
 
     def _now(self, snapshot: Snapshot) -> datetime:
-        """The service's clock where it tells, else the probed door's, else this machine's."""
+        """The service's clock if it ever told, else the probed door's, else this machine's."""
         if snapshot.time is not None:
+            self._told = snapshot.time - timedelta(seconds=self.clock.monotonic())
             return snapshot.time
+        if self._told is not None:  # one answer without a Date is no reason to trust another clock
+            return self._told + timedelta(seconds=self.clock.monotonic())
         return self._door.now() if self._door else self.clock.now()
 
     def _plan(self, snapshot: Snapshot) -> Plan:

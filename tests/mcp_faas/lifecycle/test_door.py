@@ -19,7 +19,7 @@ from mcp_faas.lifecycle.door import (
 )
 from mcp_faas.lifecycle.probe import Answer, Probe
 from mcp_faas.lifecycle.run import Run, RunFailed
-from mcp_faas.tokens import mint
+from mcp_faas.tokens import has_our_shape, mint
 from rotating.clock import FastClock
 
 TOKEN = mint(datetime(2026, 11, 22, tzinfo=timezone.utc))
@@ -27,14 +27,20 @@ JUST_NOW, LONG_AGO = timedelta(seconds=5), timedelta(seconds=UNREFUSED_FAILS_SEC
 
 
 class Script(Probe):
-    """Answers with these statuses; the last one for ever."""
+    """Answers with these statuses, the last one for ever; and to strangers with theirs."""
 
-    def __init__(self, *statuses: int | None, time: datetime | None = None) -> None:
+    def __init__(
+        self, *statuses: int | None, time: datetime | None = None, strangers: tuple[int | None, ...] = (401,)
+    ) -> None:
         super().__init__("http://127.0.0.1/mcp", 1.0)
-        self._statuses, self._time = [*statuses], time
+        self._statuses, self._time, self._strangers = [*statuses], time, [*strangers]
         self.asked = 0
+        self.made_up: list[str] = []
 
     def ask(self, token: str | None) -> Answer:
+        if token not in (None, TOKEN.data):
+            self.made_up.append(token or "")
+            return Answer(self._strangers.pop(0) if len(self._strangers) > 1 else self._strangers[0])
         self.asked += 1
         return Answer(self._statuses.pop(0) if len(self._statuses) > 1 else self._statuses[0], self._time)
 
@@ -83,6 +89,52 @@ def test_a_door_that_has_not_noticed_yet_is_asked_by_a_later_run(
         return
     with pytest.raises(RunFailed, match=r"is not proven to refuse it .* It was not deleted"):
         found.prove_refused(TOKEN, since, later_will_do=later_will_do)
+
+
+@pytest.mark.parametrize("status", [200, 202, 404, 405, 400])
+def test_to_be_let_in_where_everybody_is_proves_nothing(status: int) -> None:
+    script = Script(200, strangers=(status,))
+    with pytest.raises(
+        RunFailed, match=rf"HTTP {status} to a token that was just made up: it lets strangers in, or it"
+    ):
+        door(script)[0].prove_accepted(TOKEN)
+    assert (len(script.made_up), script.asked) == (1, 0), "the real one was shown to a door that proves nothing"
+    assert has_our_shape(script.made_up[0])
+    assert script.made_up[0] != TOKEN.data
+
+
+def test_a_stranger_is_asked_for_once_or_until_the_door_says_something() -> None:
+    script = Script(200)
+    found, _ = door(script)
+    found.prove_accepted(TOKEN)
+    found.prove_accepted(TOKEN)
+    assert len(script.made_up) == 1
+    script = Script(200, strangers=(503, 403))
+    door(script)[0].prove_accepted(TOKEN)
+    assert len(set(script.made_up)) == 2, "a gateway remembers what it refused"
+    for unclear in (503, 429, None):
+        with pytest.raises(RunFailed, match="not proven to refuse a token that was made up"):
+            door(Script(200, strangers=(unclear,)))[0].prove_accepted(TOKEN)
+    with pytest.raises(RunFailed, match="lets strangers in"):
+        door(Script(200, strangers=(503, 200)))[0].prove_accepted(TOKEN)
+
+
+def test_a_revocation_at_once_outlasts_a_gateway_that_remembers_for_a_minute() -> None:
+    for later_will_do, least, most in ((True, 30.0, 35.0), (False, 90.0, 100.0)):
+        found, clock = door(Script(200))
+        began = clock.monotonic()
+        with contextlib.suppress(RunFailed):
+            found.prove_refused(TOKEN, JUST_NOW, later_will_do=later_will_do)
+        assert least < clock.monotonic() - began < most
+
+
+def test_five_equal_answers_are_a_proof_and_four_are_none() -> None:
+    script = Script(200, 200, 200, 200, 401, 200)
+    door(script)[0].prove_accepted(TOKEN)
+    assert script.asked == 4 + 1 + 5, "the nodes of a gateway do not learn at the same moment"
+    script = Script(401, 401, 401, 401, 200, 401)
+    assert door(script)[0].prove_refused(TOKEN, JUST_NOW, later_will_do=True)
+    assert script.asked == 4 + 1 + 5
 
 
 def test_a_call_without_an_end_proves_nothing() -> None:

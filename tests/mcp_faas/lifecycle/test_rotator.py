@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,14 @@ def world(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_p
     (tmp_path / "client").mkdir()
     with service(request.param, clock, monkeypatch, tmp_path) as place:
         yield World(place, clock, tmp_path / "client")
+
+
+@pytest.fixture
+def place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[World]:
+    clock = FastClock()
+    (tmp_path / "client").mkdir()
+    with service("file", clock, monkeypatch, tmp_path) as found:
+        yield World(found, clock, tmp_path / "client")
 
 
 def actions(outcome: object) -> list[str]:
@@ -142,6 +151,39 @@ def test_the_doors_clock_counts_where_the_store_has_none(monkeypatch: pytest.Mon
         clock.wrong = 7200.0
         _, moment = rotator.look()
         assert abs((moment - world.now).total_seconds()) < 2
+
+
+def test_one_answer_without_a_time_does_not_make_the_local_clock_count(place: World) -> None:
+    """The mark of the delivery would be an hour too early, and the overlap an hour too short."""
+
+    class Forgetful(Losing):
+        settle_seconds, address = 0.0, "somewhere"
+
+        def read(self) -> Snapshot:
+            told = None if place.sink.holds() not in (None, old.data) else place.now
+            return replace(super().read(), time=told)
+
+    old = place.old_token()
+    place.begin(old)
+    place.clock.wrong = -3600.0
+    outcome = place.run(Forgetful(place.service.open(), 0), probing=False)
+    assert actions(outcome)[-1] == "mark"
+    current = Generations(place.document()).current
+    assert current
+    assert current.marks.delivered
+    assert abs(current.marks.delivered - place.now) < timedelta(seconds=30)
+
+
+def test_a_run_lasts_less_than_two_minutes_by_itself(place: World) -> None:
+    assert place.rotator(place.service.open()).seconds <= 115
+
+
+def test_one_new_token_a_run_however_small_the_age(world: World) -> None:
+    """Each delivery takes longer than the age that is asked for."""
+    world.begin(world.old_token())
+    rotator = world.rotator(world.service.open(), policy=Policy(max_age=timedelta(seconds=1), overlap=OVERLAP))
+    rotator.report = lambda step: world.clock.sleep(5)
+    assert actions(rotator.run()).count("add") == 1
 
 
 def test_the_overlap_counts_from_a_later_delivery(world: World) -> None:
@@ -274,7 +316,8 @@ class Door:
 
     def __init__(self, world: World, *statuses: int) -> None:
         self.statuses = [*statuses]
-        self.requests: list[Request] = []
+        self.requests: list[Request] = []  # but for those of strangers
+        self._world = world
         self._listener = Listener(self._answer, body_limit_bytes=65536, now=world.clock.true_time)
 
     @property
@@ -288,17 +331,12 @@ class Door:
         await self._listener.stop()
 
     async def _answer(self, request: Request) -> HttpAnswer:
+        token = (request.header("authorization") or "").removeprefix("Bearer ")
+        if token and not self._world.document().holding(token):
+            return HttpAnswer(401)
         self.requests.append(request)
         status = self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
         return HttpAnswer(status, (("location", "/elsewhere"),) if status // 100 == 3 else ())
-
-
-@pytest.fixture
-def place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[World]:
-    clock = FastClock()
-    (tmp_path / "client").mkdir()
-    with service("file", clock, monkeypatch, tmp_path) as found:
-        yield World(found, clock, tmp_path / "client")
 
 
 def probed(world: World, door: Door) -> Outcome:
