@@ -16,7 +16,7 @@ from mcp_faas.stores.private_file import OWNER_ONLY, read_regular, replace_priva
 VARIABLE = "MCP_TOKEN"  # what the client configurations refer to
 FORMS = "file:PATH, env:PATH, aws://REGION/SECRET, oss://REGION/BUCKET/KEY, github-output, stdout"
 
-_LINE = re.compile(rf"^(?P<before>\s*(?:export\s+)?{VARIABLE}\s*=\s*)(?P<value>.*?)\s*$")
+_LINE = re.compile(rf"^(?P<before>\s*(?:export\s+)?{VARIABLE}\s*=[^\S\r]*)(?P<value>.*?)\s*?(?P<after>\r?)$")
 
 
 def check_apart(form: str, document: str) -> None:
@@ -103,14 +103,16 @@ class EnvSink:
         lines, seen = [], False
         for line in self._lines(any_mode=True):
             found = _LINE.match(line)
-            lines.append(f"{found['before']}{token}" if found else line)
+            lines.append(f"{found['before']}{token}{found['after']}" if found else line)
             seen = seen or found is not None
         if not seen:
-            lines.append(f"{VARIABLE}={token}")
+            lines.append(f"{VARIABLE}={token}" + ("\r" if lines and lines[-1].endswith("\r") else ""))
         _write_private(self._path, "\n".join(lines) + "\n", self._timeout)
 
     def _lines(self, *, any_mode: bool = False) -> list[str]:
-        return (_read_private(self._path, any_mode=any_mode) or "").splitlines()
+        # splitlines() would also cut at a form feed and at what Unicode calls a line's end, inside somebody's value
+        text = _read_private(self._path, any_mode=any_mode)
+        return text.removesuffix("\n").split("\n") if text else []
 
 
 class GithubOutputSink:

@@ -32,6 +32,27 @@ ARN = f"arn:aws:secretsmanager:eu-west-1:123456789012:secret:{SECRET}"
 ADDRESSES = {"name": SECRET, "whole ARN": f"{ARN}-AbC1d2", "ARN without its end": ARN}
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b"A=1\r\nMCP_TOKEN=x\r\nB=2\r\n", b"A=1\r\nMCP_TOKEN=new\r\nB=2\r\n"),
+        (b"MCP_TOKEN=\r\n", b"MCP_TOKEN=new\r\n"),
+        (b"A=1\r\n", b"A=1\r\nMCP_TOKEN=new\r\n"),
+        (b"A=page\x0cbreak\nMCP_TOKEN=x\n", b"A=page\x0cbreak\nMCP_TOKEN=new\n"),
+        (b"A=a\xe2\x80\xa8b\xc2\x85\x1c\n\n", b"A=a\xe2\x80\xa8b\xc2\x85\x1c\n\nMCP_TOKEN=new\n"),
+        (b"export MCP_TOKEN = 'x' \n# \r end", b"export MCP_TOKEN = new\n# \r end\n"),
+        (b"", b"MCP_TOKEN=new\n"),
+    ],
+)
+def test_the_other_lines_of_a_dotenv_file_stay(tmp_path: Path, before: bytes, after: bytes) -> None:
+    dotenv = tmp_path / ".env"
+    dotenv.write_bytes(before)
+    sink = EnvSink("env", dotenv, 1.0)
+    sink.deliver("new")
+    assert dotenv.read_bytes() == after
+    assert sink.holds() == "new"
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     found = tmp_path / "tokens.json"

@@ -52,11 +52,12 @@ def read_text(path: str, begin: str = "") -> str:
     file = Path(path).expanduser()
     with contextlib.suppress(UnicodeDecodeError):
         try:
-            return read_regular(file)[0]
+            return read_regular(file)[0].replace("\r\n", "\n")  # the end of a line is no part of a secret
         except FileNotFoundError:
             raise StoreError(f"{file} does not exist{begin}") from None
         except TimeoutError as error:
             raise StoreUnavailable(f"{file} cannot be read: {error.strerror or error}") from None
         except OSError as error:
-            raise StoreError(f"{file} cannot be read: {error.strerror or error}") from None
-    raise StoreError(f"{file} is not UTF-8 text")
+            said = f"{file} cannot be read: {error.strerror or error}; see that this user may, and that it is a file"
+            raise StoreError(said) from None
+    raise StoreError(f"{file} is not UTF-8 text; see that the path is right")

@@ -46,10 +46,10 @@ def trouble(error: OSError) -> str:
 
 
 def read_regular(path: Path) -> tuple[str, int]:
-    """The text of a file, and its permission bits. OSError where it is no file that has an end."""
+    """The text of a file as it is, and its permission bits. OSError where it is no file that has an end."""
     check_regular(path.stat())  # before it is opened, which a terminal or a tape might notice
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(handle, encoding="utf-8") as file:
+    with os.fdopen(handle, encoding="utf-8", newline="") as file:
         found = os.fstat(handle)
         check_regular(found)
         text = file.read(LARGEST_CHARACTERS + 1)

@@ -300,7 +300,7 @@ class TestTrigger(TimedContract):
         assert (body.description, body.qualifier, body.invocation_role) == ("mine", "prod", "acs:ram::1:role/x")
 
     def test_says_who_does_not_answer(self) -> None:
-        with pytest.raises(StoreUnavailable, match=r"no answer from 127\.0\.0\.1:9$"):
+        with pytest.raises(StoreUnavailable, match=r"no answer from 127\.0\.0\.1:9; start it first$"):
             open_store("fc://local/mcp-server/http", Access(2.0, "http://127.0.0.1:9")).read()
 
     def test_says_where_the_door_is(self, place: Any) -> None:
@@ -404,6 +404,8 @@ def test_a_plain_secret_is_read_from_a_file_and_from_secrets_manager(
 ) -> None:
     path = tmp_path / "key"
     path.write_text("k" * 40 + "\n")
+    assert read_secret(f"file:{path}") == "k" * 40
+    path.write_bytes(b"k" * 40 + b"\r\n")
     assert read_secret(f"file:{path}") == "k" * 40
     with service("secretsmanager", FastClock(), monkeypatch, tmp_path) as place:
         place.manager.region("eu-west-1").create_secret(
