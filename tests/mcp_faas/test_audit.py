@@ -133,6 +133,16 @@ async def test_callers_texts_are_cut_in_a_line(lines: Any) -> None:
 
 
 @pytest.mark.anyio
+async def test_callers_texts_are_cut_in_a_line(lines: Any) -> None:
+    async with client(JWT) as http:
+        await post(http, "tools/call", mcp.call("n" * 300), **authorized())
+        await post(http, "m" * 300, {}, **authorized(sub="s" * 300))
+    tool, method = lines()
+    assert tool["tool"] == "n" * 256
+    assert (method["method"], method["subject"]) == ("m" * 256, "s" * 256)
+
+
+@pytest.mark.anyio
 async def test_requests_and_lines_are_equal_in_number(lines: Any) -> None:
     """Every way in which the endpoint can answer; what asks for nothing behind the door has no line."""
     good = authorized()

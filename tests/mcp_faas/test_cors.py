@@ -115,6 +115,17 @@ async def test_metadata_that_a_cache_kept_for_one_page_reaches_the_other() -> No
 
 
 @pytest.mark.anyio
+async def test_nobody_keeps_an_answer_for_longer_than_minutes() -> None:
+    """A change of the settings must reach caches and browsers while somebody still waits for it."""
+    asked = {"origin": ORIGIN, "access-control-request-method": "POST"}
+    async with client(JWT) as http:
+        assert (await http.get(WELL_KNOWN)).headers["cache-control"] == "public, max-age=300"
+        assert (await http.options("/mcp", headers=asked)).headers["access-control-max-age"] == "600"
+        get = {**asked, "access-control-request-method": "GET"}
+        assert (await http.options(WELL_KNOWN, headers=get)).headers["access-control-max-age"] == "600"
+
+
+@pytest.mark.anyio
 async def test_preflight_is_for_the_method_of_its_path() -> None:
     async with client(JWT) as http:
         for path, method in ((WELL_KNOWN, "GET"), (f"{WELL_KNOWN}/mcp", "GET"), ("/mcp", "POST")):

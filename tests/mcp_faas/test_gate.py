@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import sys
 import time
 import types
@@ -11,6 +12,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
+import anyio
 import httpx2
 import pytest
 from mcp.server.mcpserver import Context, MCPServer
@@ -19,11 +21,14 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from mcp_faas import server as server_module
+from mcp_faas.asgi import respond
 from mcp_faas.auth.errors import TokenUnknown
 from mcp_faas.auth.principal import Principal
-from mcp_faas.call import Call
+from mcp_faas.auth.scopes import Scopes
+from mcp_faas.call import SCOPE_KEY, Call
 from mcp_faas.documents import TokenDocuments
-from mcp_faas.doors import BearerDoor
+from mcp_faas.doors import BearerDoor, open_door
+from mcp_faas.gate import Gate
 from mcp_faas.server import build_app
 from mcp_faas.settings import read_settings
 from mcp_faas.tokens import Token, TokenDocument
@@ -724,6 +729,36 @@ def test_call_is_frozen() -> None:
 
 
 # The legacy transport
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("door", "seconds"), [("platform", 3600), ("bearer", 3600), ("jwt", 600)])
+async def test_stream_ends_after_an_hour_or_with_its_token(door: str, seconds: int, tmp_path: Any) -> None:
+    environ, opens = doors(tmp_path)[door]
+    left: list[float] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        left.append(anyio.current_effective_deadline() - anyio.current_time())
+        await respond(send, 200, [], b"")
+
+    gate = Gate(
+        app=app,
+        door_name=door,
+        door=open_door(read_settings(environ), background=False),
+        scopes=Scopes(),
+        streams=frozenset({"/sse"}),
+    )
+
+    async def with_call(scope: Any, receive: Any, send: Any) -> None:
+        await gate({**scope, SCOPE_KEY: Call(public_url=RESOURCE)}, receive, send)
+
+    transport = httpx2.ASGITransport(app=with_call)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://any.host.example") as http:
+        assert (await http.get("/sse", headers=opens)).status_code == 200
+        asked = {**mcp.headers("ping"), **opens}
+        assert (await http.post("/mcp", content=mcp.message("ping"), headers=asked)).status_code == 200
+    assert seconds - 30 < left[0] <= seconds
+    assert left[1] == math.inf, "a message has the platform's end, and none of the gate's"
 
 
 @pytest.mark.anyio
