@@ -100,7 +100,7 @@ def _run(arguments: argparse.Namespace, intent: Intent, policy: Policy) -> int:
         say(outcome.note)
     if not outcome.done and not outcome.note:
         say("nothing to do")
-    for line in report.due_lines(outcome.due, outcome.time):
+    for line in report.due_lines(outcome.due, outcome.time, policy_is_known=isinstance(intent, Rotate)):
         say(line)
     return 0
 

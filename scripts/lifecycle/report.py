@@ -13,6 +13,7 @@ from mcp_faas.generations import Generations
 from mcp_faas.rotation import Due, Plan, Policy, Step
 from mcp_faas.tokens import TokenDocument, created_at, fingerprint, legal, marks
 
+_ASSUMED = {"add": ", if rotate keeps its default --max-age", "disable": ", if rotate keeps its default --overlap"}
 _DUE = {"add": "replace", "disable": "disable", "delete": "delete"}
 
 
@@ -67,9 +68,9 @@ def table(found: Sequence[dict[str, Any]], url: str | None) -> str:
     )
 
 
-def due_lines(due: Iterable[Due], now: datetime) -> list[str]:
+def due_lines(due: Iterable[Due], now: datetime, *, policy_is_known: bool = True) -> list[str]:
     """What comes next, and when; a run that only has to wait says nothing else."""
-    return [_due_line(item, now) for item in due]
+    return [_due_line(item, now) + ("" if policy_is_known else _ASSUMED.get(item.action, "")) for item in due]
 
 
 def _due_line(item: Due, now: datetime) -> str:

@@ -6,11 +6,12 @@ A read may fail or be stale, a write may be lost, be applied without an answer, 
 from __future__ import annotations
 
 import random
+import shlex
 from collections import Counter
 
 from mcp_faas.lifecycle.clock import TookTooLong
 from mcp_faas.lifecycle.run import Run, RunFailed, RunRefused, said
-from mcp_faas.planning.vocabulary import Step
+from mcp_faas.planning.vocabulary import PlanRefused, Step
 from mcp_faas.stores import Snapshot, StoreConflict, StoreError, StoreUnavailable, TokenStore
 from mcp_faas.tokens import DocumentError, Token, TokenDocument
 
@@ -28,6 +29,7 @@ class StoredDocument:
         self._clock = run.clock
         self._outdated: list[TokenDocument] = []  # what this run has replaced: seen again, it is a stale read
         self._first_seen: dict[str, float] = {}
+        self._same: TokenDocument | None = None
         self._attempts: Counter[str] = Counter()
 
     def read(self) -> Snapshot:
@@ -48,7 +50,17 @@ class StoredDocument:
         at = self._clock.monotonic()
         self._first_seen = {token.data: self._first_seen.get(token.data, at) for token in found.tokens}
         self._read_at = at
+        if self._same is None or not found.same_as(self._same):
+            self._same, self._same_since = found, at
         return snapshot
+
+    def steady(self) -> bool:
+        """Was it read twice the same, further apart than a read may lag behind?"""
+        window = self._store.settle_seconds
+        return not window or self._read_at - self._same_since > window
+
+    def pause_until_steady(self) -> None:
+        self.pause_for_stale_writes(self._clock.monotonic() - self._same_since)
 
     def settled(self) -> frozenset[str]:
         """The values that are there for longer than somebody's stale write may take, as of the last read."""
@@ -89,7 +101,14 @@ class StoredDocument:
         """A document that must not be written ends the run: refused, unless this run has changed it already."""
         if self._run.wrote:
             return RunFailed(f"{self._store.address}: {error}. {self._run.again('when that is repaired')}")
-        return RunRefused(f"{self._store.address}: {error}. Nothing was changed")
+        return RunRefused(f"{self._store.address}: {error}. Nothing was changed{self._remedy(error)}")
+
+    def _remedy(self, error: DocumentError) -> str:
+        """The command that helps, where one does, as it can be pasted."""
+        if not isinstance(error, PlanRefused) or not error.purpose:
+            return ""
+        command = shlex.join(["tokens.py", "rotate", self._store.address, *error.options])
+        return f". {error.purpose}, with the --probe and --deliver of its other rotations, run: {command}"
 
     def _read_once(self) -> Snapshot:
         delay = 0.3

@@ -32,7 +32,15 @@ _WORDS: dict[str, str] = {
 
 
 class PlanRefused(DocumentError):
-    """Nothing may be done here, and why; nothing was changed."""
+    """Nothing may be done here, and why; nothing was changed.
+
+    `purpose` and `options` are of a rotation that helps: whoever knows the document's address can say the command.
+    """
+
+    def __init__(self, why: str, purpose: str = "", options: tuple[str, ...] = ()) -> None:
+        super().__init__(why)
+        self.purpose = purpose
+        self.options = options
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from datetime import datetime
 
 from mcp_faas.generations import Entry, Generations, find
 from mcp_faas.planning.sequences import introduce, refresh, refusal, remove
-from mcp_faas.planning.vocabulary import KEPT, Due, Plan, PlanRefused, Policy, Progress, Revoke, Step, full
-from mcp_faas.tokens import MAX_TOKENS, TokenDocument, has_our_shape, is_ours, marks
+from mcp_faas.planning.vocabulary import KEPT, Due, Plan, PlanRefused, Policy, Progress, Revoke, Step
+from mcp_faas.tokens import MAX_TOKENS, Token, TokenDocument, has_our_shape, is_ours, marks
 
 _NO_SUCCESSOR = "Its clients have no other token of this tool: tokens.py rotate makes one when there is room"
 
@@ -40,7 +40,7 @@ def plan_revoke(intent: Revoke, document: TokenDocument, now: datetime, policy: 
         found = _plan_end(entry, steps, now, policy, progress)
         return replace(found, note=f"{found.note or f'{token.name} goes'}. {_NO_SUCCESSOR}")
     else:
-        raise full(len(document.tokens))
+        raise _no_room(token, document)
     return _plan_end(entry, steps, now, policy, progress)
 
 
@@ -53,13 +53,13 @@ def plan_rollback(document: TokenDocument, policy: Policy, progress: Progress) -
     if newer and not sorted_.pending:
         if current.marks.revoked:
             raise PlanRefused(
-                f"{current.token.name}, the current token since the last rollback, is revoked and stays so. To replace "
-                "it, run: tokens.py rotate"
+                f"{current.token.name}, the current token since the last rollback, is revoked and stays so",
+                f"To replace {current.token.name}",
             )
         steps = refresh(current.token, policy, progress)
         if steps or progress.unmarked:
             steps.append(Step("mark", current.token))  # the overlap counts from the delivery
-        return Plan(tuple(steps), note=f"{current.token.name} is the current token again since the last rollback")
+        return Plan(tuple(steps), note=f"{current.token.name} is the current token again")
     target = _rollback_target(sorted_, current)
     steps = [Step("prove", target.token)] if policy.probing and target.token.data not in progress.proven else []
     steps += [Step("return", target.token), Step("deliver", target.token), Step("mark", target.token)]
@@ -127,13 +127,32 @@ def _rollback_target(sorted_: Generations, current: Entry) -> Entry:
         return target
     if sorted_.pending:
         raise PlanRefused(
-            f"{current.token.name} is revoked, so its replacement goes on. To finish it, run: tokens.py rotate"
+            f"{current.token.name} is revoked, so its replacement goes on",
+            f"To finish the replacement of {current.token.name}",
         )
     if enabled:
         why = f"{max(enabled, key=lambda entry: entry.order).token.name} is revoked and stays so"
+    elif len(sorted_.all) == 1:
+        only = f"{current.token.name} is the only one of this tool in the document"
+        why = f"there is no earlier token: {only}, and one whose overlap is over is deleted"
     else:
         why = f"the overlap is over: {current.token.name} is the only delivered token that is still enabled"
-    raise PlanRefused(f"{why}. To replace {current.token.name}, run: tokens.py rotate --max-age 1s")
+    raise PlanRefused(why, f"To replace {current.token.name}", ("--max-age", "1s"))
+
+
+def _no_room(token: Token, document: TokenDocument) -> PlanRefused:
+    """What somebody can do whose token has leaked, and who needs its replacement now."""
+    foreign = any(not is_ours(other) for other in document.tokens)
+    how = (
+        "Remove a foreign token where it was made"
+        if foreign
+        else "Let rotate, with a shorter --overlap, delete old ones"
+    )
+    meanwhile = f"; meanwhile {token.name} is still good" if token.enabled else ""
+    return PlanRefused(
+        f"{token.name} needs a replacement first, and the document holds {len(document.tokens)} tokens, as many as a "
+        f"trigger takes. {how}, then run this again{meanwhile}"
+    )
 
 
 def _unrevoked(entry: Entry | None) -> Entry | None:
