@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import logging
 import time
 import uuid
@@ -371,6 +372,17 @@ def test_finish_comes_after_create(rotation: Rotation) -> None:
     token = rotation.begin()
     with pytest.raises(RunFailed, match="createSecret"):
         rotation.step("finishSecret", token)
+
+
+def test_a_pending_document_that_lets_nobody_in_does_not_pass(rotation: Rotation) -> None:
+    """Somebody else may have laid it there, as no plan of ours would."""
+    token = rotation.begin()
+    value = json.dumps({"tokens": [{**FOREIGN.dump(), "enable": False}]})
+    rotation.region.put_secret_value(
+        {"SecretId": SECRET, "SecretString": value, "ClientRequestToken": token, "VersionStages": ["AWSPENDING"]}
+    )
+    with pytest.raises(RunFailed, match="let nobody in"):
+        rotation.step("testSecret", token)
 
 
 def test_no_value_is_logged(rotation: Rotation, caplog: pytest.LogCaptureFixture) -> None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -185,6 +185,31 @@ def test_another_failure_ends_no_instance(
     place.fail = lambda kind, number: "denied"
     with pytest.raises(RunFailed, match="AccessDenied"):
         function.handler(EVENT, None)
+
+
+def test_the_time_is_the_functions_own(function: ModuleType, place: FcService, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.put({"tokens": [FOREIGN.dump()]})
+    asked: list[float] = []
+
+    def watched(*arguments: Any, seconds: float, **more: Any) -> Any:
+        asked.append(seconds)
+        return rotator(*arguments, seconds=seconds, **more)
+
+    rotator = function.Rotator
+    monkeypatch.setattr(function, "Rotator", watched)
+    for timeout in (30, 120, 600, None):
+        function.handler(EVENT, SimpleNamespace(function=SimpleNamespace(timeout=timeout)))
+    assert asked == [25, 110, 110, 55]
+
+
+def test_a_failure_is_in_the_log(function: ModuleType, place: FcService, caplog: pytest.LogCaptureFixture) -> None:
+    place.put({"tokens": [FOREIGN.dump()]})
+    place.fail = lambda kind, number: "denied"
+    with pytest.raises(RunFailed) as caught:
+        function.handler(EVENT, None)
+    assert [(line.levelname, line.getMessage()) for line in caplog.records if line.name.endswith("fc_rotation")] == [
+        ("ERROR", str(caught.value))
+    ]
 
 
 def test_a_failed_run_tells_how_far_it_came(

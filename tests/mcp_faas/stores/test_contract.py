@@ -116,6 +116,13 @@ class TimedContract(StoreContract):
             store.write(snapshot, snapshot.document.adding(mint(NOW)))
         assert place.writes == 0
 
+    @pytest.mark.parametrize("fault", ["500", "throttled", "reset before", "timeout before"])
+    def test_each_call_goes_out_once(self, place: Any, fault: str) -> None:
+        place.fail = lambda kind, number: fault
+        with pytest.raises(StoreUnavailable):
+            place.open(1.0).read()
+        assert place.calls == 1
+
     def test_the_time_is_the_servers(self, place: Any) -> None:
         moment = place.open().read().time
         assert moment is not None
@@ -271,6 +278,13 @@ class TestSecretsManager(CompareAndSwapContract):
             store.write(snapshot, TokenDocument((mint(NOW),)))
         assert calls == ["PutSecretValue", "UpdateSecretVersionStage"]
         assert store.read().document.same_as(winner)
+
+    @pytest.mark.parametrize("fault", ["500", "throttled", "reset before"])
+    def test_each_call_goes_out_once(self, place: Any, fault: str) -> None:
+        place.fail = lambda kind, number: fault
+        with pytest.raises(StoreUnavailable):
+            place.open().read()
+        assert place.calls == 1
 
     def test_no_secret_is_an_error(self, place: Any) -> None:
         with pytest.raises(StoreError) as caught:
