@@ -126,16 +126,6 @@ async def test_line_says_which_claim(lines: Any) -> None:
 async def test_callers_texts_are_cut_in_a_line(lines: Any) -> None:
     async with client(JWT) as http:
         await post(http, "tools/call", mcp.call("n" * 300), **authorized())
-        await post(http, "m" * 300, **authorized(sub="s" * 300))
-    tool, method = lines()
-    assert tool["tool"] == "n" * 256
-    assert (method["method"], method["subject"]) == ("m" * 256, "s" * 256)
-
-
-@pytest.mark.anyio
-async def test_callers_texts_are_cut_in_a_line(lines: Any) -> None:
-    async with client(JWT) as http:
-        await post(http, "tools/call", mcp.call("n" * 300), **authorized())
         await post(http, "m" * 300, {}, **authorized(sub="s" * 300))
     tool, method = lines()
     assert tool["tool"] == "n" * 256
