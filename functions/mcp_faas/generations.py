@@ -54,6 +54,11 @@ class Generations:
 
     def superseded_at(self, entry: Entry) -> datetime | None:
         """Since when the clients of this token have had a newer one; None while they have not."""
+        since = self.replaced_at(entry)
+        return max(since, entry.marks.held) if since and entry.marks.held else since
+
+    def replaced_at(self, entry: Entry) -> datetime | None:
+        """Since when there has been a newer one, whoever was found with this one after that."""
         if entry.marks.delivered:
             later = [other.marks.delivered for other in self.delivered if other.order > entry.order]
         elif entry.marks.revoked:  # nobody was ever to have it
@@ -61,9 +66,7 @@ class Generations:
         else:  # nobody should have it, but a run may have been killed between delivering and saying so
             later = [other.marks.delivered for other in self.delivered if other.made > entry.made]
         moments = [moment for moment in later if moment]
-        if not moments:
-            return None
-        return max(moment for moment in (min(moments), entry.marks.held) if moment)
+        return min(moments, default=None)
 
     def state(self, token: Token) -> State:
         """One word for a person."""

@@ -8,7 +8,7 @@ Tokens that this tool did not make are counted and otherwise left alone. The roo
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from mcp_faas.generations import Generations, find
 from mcp_faas.planning.changes import apply, new_token_time
@@ -55,10 +55,13 @@ __all__ = [
     "plan",
 ]
 
+AHEAD_MOST = timedelta(days=1)  # of the clock that made a token before ours
+
 
 def plan(intent: Intent, document: TokenDocument, now: datetime, policy: Policy, progress: Progress) -> Plan:
     """What this run would do with this document. Raises DocumentError where nothing may be written."""
     check_writable(document)
+    _refuse_the_future(document, now)
     lost = _lost(document, progress) if policy.settling else None
     if lost:
         return Plan((Step("add", lost),))
@@ -84,6 +87,16 @@ def deliverable(intent: Intent, document: TokenDocument) -> Token | None:
     leaving = find(document, intent.name) if isinstance(intent, Revoke) and intent.at_once else None
     current = Generations(document, without=leaving.data if leaving else "").current
     return current.token if current else None
+
+
+def _refuse_the_future(document: TokenDocument, now: datetime) -> None:
+    """A name that is ahead of every clock would be the newest for ever: no age and no overlap would ever be over."""
+    for entry in Generations(document).all:
+        if max(filter(None, (entry.marks.created, *entry.marks.times()))) > now + AHEAD_MOST:
+            raise PlanRefused(
+                f"{entry.token.name} says a time that is more than a day ahead of now, {now:%Y-%m-%dT%H:%M:%SZ}. See "
+                "that the clock is right; if it is, take that token out of the document by hand, where it is kept"
+            )
 
 
 def _lost(document: TokenDocument, progress: Progress) -> Token | None:

@@ -248,6 +248,32 @@ def test_a_token_that_the_door_still_takes_is_due_for_a_later_run() -> None:
     assert ("delete", gone.name, None) in [(due.action, due.name, due.at) for due in found.due]
 
 
+def test_who_keeps_coming_back_with_a_revoked_token_does_not_keep_it_alive() -> None:
+    new = ours(10 * DAY, delivered=5 * DAY)
+    for revoked, replaced, is_held in ((23 * HOUR, 5 * DAY, True), (25 * HOUR, 5 * DAY, False), (9 * DAY, HOUR, True)):
+        new = ours(10 * DAY, delivered=replaced)
+        old = ours(60 * DAY, delivered=60 * DAY, held=HOUR, revoked=revoked)
+        found = planned(document(old, new), progress=Progress(held=frozenset({old.data})))
+        assert actions(found) == (["hold"] if is_held else [])
+    over = ours(60 * DAY, delivered=60 * DAY, held=25 * HOUR, revoked=30 * HOUR)
+    new = ours(10 * DAY, delivered=5 * DAY)
+    found = planned(document(over, new), progress=Progress(held=frozenset({over.data})))
+    assert actions(found) == ["disable", "delete"]
+
+
+@pytest.mark.parametrize(
+    "ahead", [DAY + SECOND, 73 * 365 * DAY, datetime(9999, 12, 31, 23, 59, 59, tzinfo=NOW.tzinfo) - NOW]
+)
+def test_a_name_from_the_far_future_is_refused(ahead: timedelta) -> None:
+    for token in (ours(-ahead), ours(-ahead, delivered=-ahead), ours(DAY, delivered=-ahead), ours(DAY, held=-ahead)):
+        for intent in (Rotate(), Mint(), Rollback(), Revoke(token.name), Revoke(token.name, at_once=True)):
+            with pytest.raises(
+                PlanRefused, match=r"more than a day ahead of now, 2026-11-22T12:00:00Z\. See that the clock"
+            ):
+                planned(document(foreign(), token), intent)
+    assert planned(document(ours(-DAY, delivered=-DAY))).steps == ()
+
+
 def test_a_clock_that_was_ahead_ends_no_overlap_early_and_orders_new_tokens_after_old_ones() -> None:
     future = ours(-HOUR, delivered=-HOUR)
     old = ours(60 * DAY, delivered=60 * DAY)

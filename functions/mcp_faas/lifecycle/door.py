@@ -39,7 +39,8 @@ class Door:
 
     def prove_accepted(self, token: Token) -> None:
         """To be let in proves something only where somebody else is not."""
-        self._ask_as_stranger()
+        if not self._refuses_strangers:
+            self._ask_as_stranger()
         proven, last = self._ask_until(token, "accepted", ACCEPTED_SECONDS)
         if not proven:
             found, advice = "does not accept", "this is the door of that document"
@@ -49,6 +50,8 @@ class Door:
                 f"{self._probe.url} {found} {token.name} ({last}). It was not delivered, and no token was "
                 f"disabled. See that {advice}, then run the same command again"
             )
+        if self._refuses_strangers:
+            return
         last = self._ask_as_stranger()
         if not self._refuses_strangers:
             raise RunFailed(
@@ -57,9 +60,7 @@ class Door:
                 "again"
             )
 
-    def _ask_as_stranger(self) -> Answer | None:
-        if self._refuses_strangers:
-            return None
+    def _ask_as_stranger(self) -> Answer:
         answer = self._ask(mint(self._run.clock.now()).data)
         if answer.verdict == "accepted":
             raise RunFailed(

@@ -19,7 +19,7 @@ from mcp_faas.lifecycle.probe import Probe
 from mcp_faas.lifecycle.run import RUN_SECONDS, Run, RunFailed, RunRefused
 from mcp_faas.lifecycle.sinks import Sink
 from mcp_faas.lifecycle.stored import StoredDocument
-from mcp_faas.rotation import WRITES, Due, Intent, Plan, Policy, Progress, Revoke, Rollback, Step
+from mcp_faas.rotation import WRITES, Due, Intent, Plan, Policy, Progress, Revoke, Rollback, Rotate, Step
 from mcp_faas.stores import Snapshot, TokenStore
 from mcp_faas.tokens import DocumentError, Token, TokenDocument, marks, mint
 
@@ -144,6 +144,9 @@ class Rotator:
 
     def _take(self, step: Step, snapshot: Snapshot) -> None:
         if step.action in WRITES:
+            if self._may_be_outdated(step) and not self._stored.steady():
+                self._stored.pause_until_steady()
+                return
             step, after = self._applied(step, snapshot)
             if self._stored.write(step, snapshot, after):
                 self._note_write(step)
@@ -162,6 +165,10 @@ class Rotator:
         else:
             self._deliver(token)
         self._finished(step)
+
+    def _may_be_outdated(self, step: Step) -> bool:
+        """What this run wrote it knows again; its first read may be older than what others wrote, and undo that."""
+        return step.token is None or (not self._run.wrote and isinstance(self.intent, Rotate))
 
     def _finished(self, step: Step) -> None:
         self._done.append(step)

@@ -29,6 +29,7 @@ class StoredDocument:
         self._clock = run.clock
         self._outdated: list[TokenDocument] = []  # what this run has replaced: seen again, it is a stale read
         self._first_seen: dict[str, float] = {}
+        self._same: TokenDocument | None = None
         self._attempts: Counter[str] = Counter()
 
     def read(self) -> Snapshot:
@@ -49,7 +50,17 @@ class StoredDocument:
         at = self._clock.monotonic()
         self._first_seen = {token.data: self._first_seen.get(token.data, at) for token in found.tokens}
         self._read_at = at
+        if self._same is None or not found.same_as(self._same):
+            self._same, self._same_since = found, at
         return snapshot
+
+    def steady(self) -> bool:
+        """Was it read twice the same, further apart than a read may lag behind?"""
+        window = self._store.settle_seconds
+        return not window or self._read_at - self._same_since > window
+
+    def pause_until_steady(self) -> None:
+        self.pause_for_stale_writes(self._clock.monotonic() - self._same_since)
 
     def settled(self) -> frozenset[str]:
         """The values that are there for longer than somebody's stale write may take, as of the last read."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from mcp_faas.generations import Entry, Generations
-from mcp_faas.planning.sequences import hold, introduce, is_kept, refresh, remove
+from mcp_faas.planning.sequences import hold, introduce, is_held, is_kept, refresh, remove
 from mcp_faas.planning.vocabulary import KEPT, Due, Intent, Mint, Plan, Policy, Progress, Rotate, Step, full
 from mcp_faas.tokens import MAX_TOKENS, TokenDocument, marks
 
@@ -20,7 +20,7 @@ def plan_renewal(
     # one new token a run: what was handed out a moment ago is not replaced, however small the age
     introduced = any(said.delivered is None for token in progress.delivered if (said := marks(token.name)))
     begin = not sorted_.pending and not introduced and _must_begin(intent, sorted_, now, policy)
-    steps = hold(sorted_, progress)
+    steps = hold(sorted_, now, policy, progress)
     retiring = isinstance(intent, Rotate)
     if sorted_.pending and policy.delivering:
         steps += introduce(sorted_.pending.token, policy, progress)
@@ -37,7 +37,8 @@ def plan_renewal(
         on_its_way = policy.delivering and (begin or sorted_.pending)
         in_use = None if on_its_way else sorted_.current
         newer = begin or sorted_.pending or sorted_.current
-        steps += _retire(in_use, overdue if newer else [], leftover, now, policy, progress)
+        ending = [entry for entry in overdue if newer and not is_held(sorted_, entry, now, policy, progress)]
+        steps += _retire(in_use, ending, leftover, now, policy, progress)
     return Plan(tuple(steps), tuple(_upcoming(sorted_, now, policy, progress, begin or bool(sorted_.pending))))
 
 
@@ -64,7 +65,6 @@ def _retire(
 ) -> list[Step]:
     """`in_use` is the token that must be seen to work before another one goes; None: it is proven on its way in."""
     steps = []
-    overdue = [entry for entry in overdue if entry.token.data not in progress.held]
     if overdue and policy.probing and in_use and in_use.token.data not in progress.proven:
         steps.append(Step("prove", in_use.token))
     for entry in overdue:

@@ -33,9 +33,18 @@ def refresh(current: Token, policy: Policy, progress: Progress) -> list[Step]:
     return [*proof, Step("deliver", current)]
 
 
-def hold(sorted_: Generations, progress: Progress) -> list[Step]:
+def hold(sorted_: Generations, now: datetime, policy: Policy, progress: Progress) -> list[Step]:
     """A client that is found with an old token had no overlap yet: it begins when it gets the newer one."""
-    return [Step("hold", entry.token) for entry in sorted_.superseded if entry.token.data in progress.held]
+    held = [entry for entry in sorted_.superseded if is_held(sorted_, entry, now, policy, progress)]
+    return [Step("hold", entry.token) for entry in held]
+
+
+def is_held(sorted_: Generations, entry: Entry, now: datetime, policy: Policy, progress: Progress) -> bool:
+    """Was a client found with it? Who comes back with a revoked one later than an overlap does not keep it alive."""
+    if entry.token.data not in progress.held:
+        return False
+    replaced, revoked = sorted_.replaced_at(entry), entry.marks.revoked
+    return replaced is None or revoked is None or now < max(replaced, revoked) + policy.overlap
 
 
 def remove(entry: Entry, now: datetime, policy: Policy, progress: Progress) -> list[Step]:

@@ -106,6 +106,38 @@ def test_a_stale_read_is_not_planned_from(world: World) -> None:
     assert len(store.written) == 2
 
 
+class Behind(Losing):
+    """A store whose first reads, for two seconds, show what was there two writes ago."""
+
+    def __init__(self, store: TokenStore, before: Snapshot, clock: FastClock) -> None:
+        super().__init__(store, 0)
+        self._before, self._clock = before, clock
+        self._until = clock.monotonic() + 2.0
+
+    def read(self) -> Snapshot:
+        found = super().read()
+        if self._clock.monotonic() < self._until:
+            return replace(found, text=self._before.text)  # the basis is of no use to a service that compares nothing
+        return found
+
+
+def test_a_first_read_that_is_older_than_somebodys_token_does_not_remove_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    clock = FastClock()
+    (tmp_path / "client").mkdir()
+    with service("fc_trigger", clock, monkeypatch, tmp_path) as place:
+        world = World(place, clock, tmp_path / "client")
+        world.begin(world.old_token())
+        before = place.open().read()
+        world.run(place.open())
+        theirs = world.sink.holds()
+        clock.sleep(5)
+        outcome = world.run(Behind(place.open(), before, clock), sinks=[])
+        assert actions(outcome) == []
+        assert theirs in world.accepted()
+
+
 def test_a_document_that_never_comes_to_rest_ends_the_run(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.begin(old := world.old_token())
     monkeypatch.setattr(rotation, "plan", lambda *arguments: Plan((Step("deliver", old),)))
