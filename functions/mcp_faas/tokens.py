@@ -33,6 +33,14 @@ _NAME = re.compile(
     rf"(?:-d(?P<delivered>{_TIME}))?(?:-h(?P<held>{_TIME}))?"
     rf"(?:-r(?P<revoked>{_TIME}))?(?:-x(?P<disabled>{_TIME}))?"
 )
+# What to do about a document that is not as it must be; no rotation can.
+_ANOTHER = "see that its address is right; `tokens.py mint --document` prints a first one"
+_SEE_VALUES = (
+    "If it is hidden, use credentials that may read values, or the custom domain's address; else mend or delete it in "
+    "the console"
+)
+_ENTRY = "mend or delete that entry where the document is kept"
+
 _MOMENTS = ("created", "delivered", "held", "revoked", "disabled")
 
 
@@ -97,16 +105,20 @@ class TokenDocument:
 
 def parse(text: str) -> TokenDocument:
     """The document in a JSON text; DocumentError says what is wrong, and where, without quoting any of it."""
-    return from_object(decoded(text, "the token document"))
+    try:
+        value = decoded(text, "the token document")
+    except DocumentError as error:
+        raise DocumentError(f"{error}; {_ANOTHER}") from None
+    return from_object(value)
 
 
 def from_object(value: object) -> TokenDocument:
     """The document in decoded JSON. Only the shape is judged here: whether it may be written is `check_writable`."""
     if not isinstance(value, dict):
-        raise DocumentError("the token document is not a JSON object")
+        raise DocumentError(f"the token document is not a JSON object; {_ANOTHER}")
     entries = value.get("tokens")
     if not isinstance(entries, list):
-        raise DocumentError('the token document has no list "tokens"')
+        raise DocumentError(f'the token document has no list "tokens"; {_ANOTHER}')
     return TokenDocument(tuple(_token(entry, place) for place, entry in enumerate(entries, 1)), value)
 
 
@@ -126,15 +138,15 @@ def decoded(text: str, what: str) -> object:
 
 def _token(entry: object, place: int) -> Token:
     if not isinstance(entry, dict):
-        raise DocumentError(f"token {place} of the document is not an object")
+        raise DocumentError(f"token {place} of the document is not an object; {_ENTRY}")
     name = entry.get("tokenName")
     if not isinstance(name, str) or not name:
-        raise DocumentError(f'token {place} of the document has no text "tokenName"')
+        raise DocumentError(f'token {place} of the document has no text "tokenName"; {_ENTRY}')
     if not isinstance(entry.get("enable"), bool):
-        raise DocumentError(f'token {place} of the document has no "enable" that is true or false')
+        raise DocumentError(f'token {place} of the document has no "enable" that is true or false; {_ENTRY}')
     data = entry.get("tokenData", "")
     if not isinstance(data, str):
-        raise DocumentError(f'token {place} of the document has a "tokenData" that is not text')
+        raise DocumentError(f'token {place} of the document has a "tokenData" that is not text; {_ENTRY}')
     return Token(name, entry["enable"], data, entry)
 
 
@@ -142,15 +154,17 @@ def check_writable(document: TokenDocument) -> None:
     """Refuse a document that a write would damage: writing a mask back destroys the token behind it."""
     for token in document.tokens:
         if not token.data:
-            raise DocumentError(f"{token.name} has an empty or missing tokenData; writing it back could destroy it")
+            raise DocumentError(
+                f"{token.name} has an empty or missing tokenData; writing it back could destroy it. {_SEE_VALUES}"
+            )
         if not legal(token.data):
             raise DocumentError(
                 f"{token.name} has a masked value, or one outside {MIN_LENGTH}-{MAX_LENGTH} characters of the legal "
-                "alphabet; writing it back could destroy it"
+                f"alphabet; writing it back could destroy it. {_SEE_VALUES}"
             )
     for what, values in (("name", [t.name for t in document.tokens]), ("value", [t.data for t in document.tokens])):
         if len(set(values)) != len(values):
-            raise DocumentError(f"two tokens of the document have the same {what}")
+            raise DocumentError(f"two tokens of the document have the same {what}; delete or rename one of them")
     encoded(document.to_object(), "the token document")
 
 

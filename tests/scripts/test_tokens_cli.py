@@ -365,7 +365,8 @@ def test_a_wrong_timeout_is_2(path: Path, timeout: str) -> None:
 )
 def test_an_endpoint_elsewhere_is_encrypted(name: str, address: str, endpoint: str, why: str) -> None:
     """The calls carry tokens, and on Alibaba Cloud the whole document."""
-    done = tokens("list", address, **{name: endpoint, "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "a"})
+    variables: dict[str, Any] = {name: endpoint, "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "a"}
+    done = tokens("list", address, **variables)
     assert done.returncode == 2
     assert name in done.stderr
     assert why in done.stderr
@@ -383,6 +384,61 @@ def test_an_unreachable_service_is_1() -> None:
     assert "again" in done.stderr
 
 
+@pytest.fixture
+def no_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """An environment in which no SDK finds any, and no service of any region is asked."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    return {
+        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "none"),
+        "AWS_CONFIG_FILE": str(tmp_path / "none"),
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+        "HOME": str(tmp_path),
+    }
+
+
+def test_without_aws_credentials_their_names_are_told_at_once(no_credentials: dict[str, Any]) -> None:
+    done = tokens("list", "aws://us-east-1/s", **no_credentials)
+    assert done.returncode == 1
+    assert "AWS_PROFILE, or AWS_ACCESS_KEY_ID" in done.stderr
+    assert "when that is repaired" in done.stderr
+    unknown = tokens("list", "aws://us-east-1/s", **{**no_credentials, "AWS_PROFILE": "mine"})
+    assert "the region or AWS_PROFILE" in unknown.stderr
+
+
+def test_a_service_that_does_not_answer_may_be_in_another_region() -> None:
+    """In 127.0.0.1's place stands a name that resolves nowhere, as a misspelt region's does."""
+    key: dict[str, Any] = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "a"}
+    key |= {"ALIBABA_CLOUD_ACCESS_KEY_ID": "a", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "a", "TOKENS_TIMEOUT": "2"}
+    aws = tokens("list", "aws://us-est-1/s", AWS_ENDPOINT_URL="https://api.invalid", **key)
+    assert "see that the region is right" in aws.stderr
+    fc = tokens("list", "fc://cn-hangzou/f/t", FC_ENDPOINT="https://api.invalid", **key)
+    assert "see that cn-hangzou is a region" in fc.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "advice"),
+    {
+        "masked": ({"tokenData": "****"}, "If it is hidden, use credentials that may read values"),
+        "empty": ({"tokenData": ""}, "If it is hidden, use credentials that may read values"),
+        "one name twice": ({"tokenData": "w" * 40}, "delete or rename one of them"),
+        "no state": ({"enable": 1}, "mend or delete that entry"),
+    }.values(),
+)
+def test_a_refused_document_comes_with_what_to_do(path: Path, change: dict[str, Any], advice: str) -> None:
+    path.write_text(json.dumps({"tokens": [FOREIGN, {**FOREIGN, **change}]}))
+    done = tokens("rotate", f"file:{path}")
+    assert done.returncode == 3
+    assert advice in done.stderr
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}"])
+def test_what_is_no_document_comes_with_how_to_begin_one(path: Path, text: str) -> None:
+    path.write_text(text)
+    assert "`tokens.py mint --document` prints a first one" in tokens("list", f"file:{path}").stderr
+
+
 def test_a_home_that_takes_no_file_is_no_hindrance(path: Path) -> None:
     assert tokens("rotate", f"file:{path}", HOME="/proc").returncode == 0
 
@@ -395,6 +451,19 @@ def place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FcService
     with service("fc_trigger", FastClock(), monkeypatch, tmp_path) as found:
         found.put({"tokens": [FOREIGN]})
         yield found
+
+
+def test_a_list_that_fails_says_nothing_of_writing(path: Path, tmp_path: Path) -> None:
+    assert "Run the same command again" in tokens("list", f"file:{tmp_path / 'none'}").stderr
+    path.write_text("{")
+    for address in (tmp_path / "none", path):
+        assert not re.search("written|changed", tokens("list", f"file:{address}").stderr)
+        assert re.search("Nothing was (written|changed)", tokens("rotate", f"file:{address}").stderr)
+
+
+def test_what_is_not_found_may_be_misspelt(place: FcService) -> None:
+    done = tokens("list", "fc://local/nothing/http", **endpoint(place))
+    assert re.search(r"NotFound \(HTTP 404.*see that the address is spelt right", done.stderr)
 
 
 def endpoint(place: FcService) -> dict[str, Any]:

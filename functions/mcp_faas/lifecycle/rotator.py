@@ -69,6 +69,7 @@ class Rotator:
 
     def look(self) -> tuple[Snapshot, datetime]:
         """The document, and what time it is."""
+        self._run.only_reads = True
         snapshot = self._stored.read()
         return snapshot, self._now(snapshot)
 

@@ -26,6 +26,7 @@ class Run:
     seconds: float
     timeout: float  # of one call
     wrote: bool = False
+    only_reads: bool = False
 
     def __post_init__(self) -> None:
         self._began = self.clock.monotonic()
@@ -47,7 +48,8 @@ class Run:
     def again(self, when: str = "") -> str:
         """What to do next; the end of every sentence about a failure."""
         state = "What was written so far is safe" if self.wrote else "Nothing was written"
-        return f"{state}; run the same command again {when}".rstrip()
+        what = "Run" if self.only_reads else f"{state}; run"
+        return f"{what} the same command again {when}".rstrip()
 
 
 def said(error: Exception) -> str:

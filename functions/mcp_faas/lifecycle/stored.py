@@ -101,7 +101,8 @@ class StoredDocument:
         """A document that must not be written ends the run: refused, unless this run has changed it already."""
         if self._run.wrote:
             return RunFailed(f"{self._store.address}: {error}. {self._run.again('when that is repaired')}")
-        return RunRefused(f"{self._store.address}: {error}. Nothing was changed{self._remedy(error)}")
+        ending = "" if self._run.only_reads else f". Nothing was changed{self._remedy(error)}"
+        return RunRefused(f"{self._store.address}: {error}{ending}")
 
     def _remedy(self, error: DocumentError) -> str:
         """The command that helps, where one does, as it can be pasted."""

@@ -92,6 +92,19 @@ def check_encrypted(what: str, url: str) -> None:
         )
 
 
+_MENDS = (
+    (("NotFound",), "see that the address is spelt right, and that it is in this region and account"),
+    (
+        ("AccessDenied", "Forbidden", "NoPermission"),
+        "give these credentials the rights that docs/aws.md or docs/alibaba.md names",
+    ),
+    (
+        ("AccessKeyId", "SecurityToken", "Signature", "UnrecognizedClient", "ExpiredToken", "InvalidClientToken"),
+        "these credentials are not taken, or no longer: get new ones, and see that this machine's clock is right",
+    ),
+)
+
+
 def error_code(said: object) -> str:
     """What a service calls a failure, if it is a word as services use them: an answer may quote what was sent."""
     return said if isinstance(said, str) and re.fullmatch(r"[A-Za-z.]{1,64}", said) else "unknown error"
@@ -100,6 +113,11 @@ def error_code(said: object) -> str:
 def request_id(said: object) -> str:
     """What a service calls a request, likewise."""
     return said if isinstance(said, str) and re.fullmatch(r"[0-9A-Fa-f-]{1,40}", said) else "unknown"
+
+
+def mend(code: str) -> str:
+    """What a person can do about a failure that a service calls so; the end of a sentence, or nothing."""
+    return next((f"; {advice}" for marks, advice in _MENDS if any(mark in code for mark in marks)), "")
 
 
 def open_store(address: str, access: Access | None = None) -> TokenStore:

@@ -19,7 +19,7 @@ from darabonba.exceptions import RetryError
 from darabonba.runtime import RuntimeOptions
 from Tea.exceptions import TeaException
 
-from mcp_faas.stores import LOOPBACK, Access, StoreConflict, StoreError, StoreUnavailable, error_code, request_id
+from mcp_faas.stores import LOOPBACK, Access, StoreConflict, StoreError, StoreUnavailable, error_code, mend, request_id
 
 # The API has no compare-and-swap: whoever reads, and writes within this time, cannot remove a token that
 # was already there for longer. `rotation` waits this time out before it hands a token to anybody.
@@ -38,6 +38,9 @@ class FcClient:
         endpoint = urlsplit(access.fc_endpoint if "//" in access.fc_endpoint else f"https://{access.fc_endpoint}")
         self._local = endpoint.hostname in LOOPBACK
         self._where = f"{endpoint.hostname}:{endpoint.port}" if self._local else f"Function Compute in {region}"
+        self._mend = (
+            "start it first" if self._local else f"see that {region} is a region and that this network reaches it"
+        )
         settings: dict[str, Any] = {"region_id": region}
         if access.fc_endpoint:  # the scheme apart from the host: together they become a broken Host header
             settings |= {"endpoint": endpoint.netloc, "protocol": endpoint.scheme}
@@ -62,7 +65,8 @@ class FcClient:
                 if isinstance(cause, StoreError):  # it found no credentials
                     raise cause from None
                 if isinstance(cause, RetryError):  # the SDK's word for every connection that fails or takes too long
-                    raise StoreUnavailable(f"{operation} of {what}: no answer from {self._where}") from None
+                    said = f"{operation} of {what}: no answer from {self._where}; {self._mend}"
+                    raise StoreUnavailable(said) from None
                 raise StoreUnavailable(f"{operation} of {what}: no usable answer ({type(cause).__name__})") from None
             except Exception as error:  # noqa: BLE001 - JSON of another shape, or a defect; its text may quote a token
                 kind = type(error).__name__
@@ -112,7 +116,7 @@ def _translate(operation: str, what: str, error: Any) -> StoreError:
     status = error.status_code if isinstance(error.status_code, int) else 0
     code = error_code(error.code)
     request = request_id(error.data.get("RequestId")) if isinstance(error.data, dict) else "unknown"
-    said = f"{operation} of {what}: {code} (HTTP {status}, request {request})"
+    said = f"{operation} of {what}: {code} (HTTP {status}, request {request}){mend(code)}"
     if status >= 500 or status == 429 or "Throttl" in code:
         return StoreUnavailable(said)
     if status in (409, 412):

@@ -37,7 +37,7 @@ class TriggerStore:
         if trigger is None or not isinstance(trigger.trigger_config, str):
             raise StoreUnavailable(f"get_trigger of {self._what}: the answer holds no trigger")
         if trigger.trigger_type != "http":
-            raise DocumentError(f"{self._what} is a {trigger.trigger_type} trigger, not an HTTP trigger")
+            raise DocumentError(f"{self._what} is a {trigger.trigger_type} trigger, not an HTTP trigger; name that one")
         config = decoded(trigger.trigger_config, f"the configuration of {self._what}")
         if not isinstance(config, dict):
             raise DocumentError(f"the configuration of {self._what} is not a JSON object")
@@ -81,4 +81,6 @@ def auth_text(value: object, what: str) -> str:
         return value
     if isinstance(value, dict):
         return encoded(value, f"the authConfig of {what}")
-    raise DocumentError(f"{what} has no authConfig that could be a token document")
+    raise DocumentError(
+        f"{what} has no authConfig that could be a token document; give it a first token in the console"
+    )

@@ -22,7 +22,6 @@ from botocore.exceptions import (
     ConnectTimeoutError,
     EndpointConnectionError,
     NoCredentialsError,
-    NoRegionError,
     PartialCredentialsError,
     ProxyConnectionError,
     ReadTimeoutError,
@@ -38,6 +37,7 @@ from mcp_faas.stores import (
     StoreUnavailable,
     check_encrypted,
     error_code,
+    mend,
     request_id,
 )
 from mcp_faas.tokens import DocumentError, TokenDocument
@@ -53,13 +53,12 @@ _TELLING = (
     ConnectionClosedError,
     ConnectTimeoutError,
     EndpointConnectionError,
-    NoCredentialsError,
-    NoRegionError,
-    PartialCredentialsError,
     ProxyConnectionError,
     ReadTimeoutError,
     SSLError,
 )
+_WITHOUT_CREDENTIALS = (NoCredentialsError, PartialCredentialsError)
+_CREDENTIALS = "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give this machine or job a role"
 
 
 @dataclass(frozen=True)
@@ -99,7 +98,7 @@ class SecretText:
         if not isinstance(answer.get("VersionId"), str):  # an answer that is no JSON arrives as an empty one
             raise StoreUnavailable(f"get_secret_value on {self.name}: the answer is not understood")
         if not isinstance(answer.get("SecretString"), str):
-            raise DocumentError(f"{self.name} holds bytes, not text")
+            raise DocumentError(f"{self.name} holds bytes, not text; put a text there (SecretString)")
         return SecretVersion(answer["SecretString"], answer["VersionId"], server_time(answer))
 
     def replace(self, version: str | None, text: str) -> None:
@@ -119,6 +118,8 @@ class SecretText:
             return getattr(self.client, operation)(SecretId=self.name, **arguments)
         except ClientError as error:
             raise self._translate(operation, error) from None
+        except _WITHOUT_CREDENTIALS as error:
+            raise StoreError(f"{operation} on {self.name}: {str(error).rstrip('.')}; {_CREDENTIALS}") from None
         except BotoCoreError as error:
             raise StoreUnavailable(f"{operation} on {self.name}: {_why(error)}") from None
         except Exception as error:  # noqa: BLE001 - JSON of another shape, or a defect; its text may quote the secret
@@ -132,6 +133,7 @@ class SecretText:
         meta = answer.get("ResponseMetadata", {})
         status = meta.get("HTTPStatusCode", 0)
         said = f"{operation} on {self.name}: {code} (HTTP {status}, request {request_id(meta.get('RequestId'))})"
+        said += mend(code)
         if code == _MISSING and operation == "get_secret_value" and self._exists():
             return _NoValue(said, server_time(answer))
         if status >= 500 or status == 429 or any(mark in code for mark in _TRANSIENT):
@@ -230,6 +232,8 @@ class _NoValue(StoreError):
 
 def _why(error: BotoCoreError) -> str:
     """The SDK's words where they name an endpoint or what is missing; others may quote a header or a parameter."""
+    if isinstance(error, (EndpointConnectionError, ConnectTimeoutError)):
+        return f"{str(error).rstrip('.')}; see that the region is right and that this network reaches it"
     return str(error) if isinstance(error, _TELLING) else f"no usable answer ({type(error).__name__})"
 
 
