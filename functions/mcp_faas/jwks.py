@@ -1,7 +1,7 @@
 """Fetch and cache one issuer's JWK set, so that neither an outage nor a stranger can lock good callers out.
 
-A key that is known never waits for the issuer beyond a moment; an unknown one costs at most one fetch in 30 s, the
-issuer up, down or hanging. The policy for the keys themselves is in `auth/keys.py`.
+A key that is known never waits for the issuer beyond a moment; an unknown one costs at most one fetch in 30 s and a
+burst of two more, the issuer up, down or hanging. The policy for the keys themselves is in `auth/keys.py`.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ FETCH_SECONDS = 4.0  # metadata and key set together; a refusal must leave withi
 WAIT_SECONDS = FETCH_SECONDS + 0.4  # what a call that cannot be answered otherwise waits for it
 REFRESH_AFTER_SECONDS = 240  # from this age on a set is fetched again beside the calls
 TRUST_SECONDS = 300  # a removed key is refused after this, as long as the issuer answers
-PATIENCE_SECONDS = 0.25  # what a call with a known key waits for a set that is older than that
+PATIENCE_SECONDS = 0.25  # what a call with a known key waits for a set that is older than that ...
+LONG_PATIENCE_SECONDS = 2.0  # ... and, in an event function, one in a cool-down after a call that waited in vain
 STALE_SECONDS = 24 * 3600  # how long a set outlives an issuer that does not answer; then the door closes
 COOLDOWN_SECONDS = 30  # one attempt in this time for each reason to make one ...
-FIRST_ATTEMPTS = 3  # ... and while there is no set at all, this many at once after a quiet time
+BURST = 3  # ... and this many at once after a quiet time, where callers cannot be answered without
 
 logger = logging.getLogger(__name__)
 
@@ -76,10 +77,11 @@ class KeySource:
         self._began = 0.0
         # Each reason has its own: strangers with unknown keys cannot use up what keeps the known ones fresh, and a key
         # that is published right after the first fetch still works at its first use.
-        self._first = _Allowance(FIRST_ATTEMPTS, clock())
+        self._first = _Allowance(BURST, clock())
+        self._unknown = _Allowance(BURST, clock())
         self._aged = _Allowance(1, clock())
-        self._unknown = _Allowance(1, clock())
         self._fetch: asyncio.Task[None] | None = None
+        self._in_vain = False
 
     async def keys_for(self, kid: str | None, algorithm: str) -> KeySet:
         """A set in which to look for `kid`; the caller finds out whether it is there.
@@ -97,7 +99,9 @@ class KeySource:
             if joined and not _knows(self._usable(), kid, algorithm):
                 # That fetch had begun before the key was asked for, perhaps before it was made.
                 await self._refresh(until, self._unknown)
-        elif self._age() > TRUST_SECONDS or (self._age() > REFRESH_AFTER_SECONDS and not self._background):
+        elif self._age() > REFRESH_AFTER_SECONDS and not self._background:
+            await self._refresh_during_a_call()
+        elif self._age() > TRUST_SECONDS:
             await self._refresh(asyncio.get_running_loop().time() + PATIENCE_SECONDS, self._aged)
         elif self._age() > REFRESH_AFTER_SECONDS:
             await self._refresh(0, self._aged)
@@ -117,6 +121,26 @@ class KeySource:
         fetch = self._fetch
         return fetch is not None and not fetch.done() and fetch.get_loop() is asyncio.get_running_loop()
 
+    async def _refresh_during_a_call(self) -> None:
+        """Refresh in an event function, where a fetch goes on only while there are calls.
+
+        A fetch that takes longer than a call's patience would never end where calls are rare, and a removed key would
+        live as long as a stale set may. So the next call begins it anew, because what stood still since has lost its
+        connection by now, and waits longer.
+        """
+        patience, loaded_at = PATIENCE_SECONDS, self._loaded_at
+        if self._in_vain and self._aged.take(self._clock()):
+            self._begin()
+            patience = LONG_PATIENCE_SECONDS
+        await self._refresh(asyncio.get_running_loop().time() + patience, self._aged)
+        self._in_vain = self._loaded_at == loaded_at
+
+    def _begin(self) -> None:
+        if self._fetch is not None and self._under_way():
+            self._fetch.cancel()
+        self._began = self._clock()
+        self._fetch = asyncio.get_running_loop().create_task(self._load())
+
     async def _refresh(self, until: float, allowance: _Allowance) -> None:
         """See that a fetch is under way if one is allowed, and wait for it until that time of the loop.
 
@@ -127,8 +151,7 @@ class KeySource:
         if not self._under_way():
             if not allowance.take(self._clock()):
                 return
-            self._began = self._clock()
-            self._fetch = loop.create_task(self._load())
+            self._begin()
         fetch = self._fetch
         if fetch is None or until <= loop.time():
             return
