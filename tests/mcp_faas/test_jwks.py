@@ -81,6 +81,18 @@ class Clock:
         return self.now + time.monotonic()
 
 
+def slowly(seconds: float, body: Callable[[], bytes]) -> Callable[[asyncio.StreamWriter], Awaitable[None]]:
+    """An issuer that is far away: what it says was so when it was asked."""
+
+    async def behave(writer: asyncio.StreamWriter) -> None:
+        said = body()
+        await asyncio.sleep(seconds)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(said), said))
+        await writer.drain()
+
+    return behave
+
+
 async def knows(source: KeySource, kid: str) -> bool:
     return kid in [key.kid for key in (await source.keys_for(kid, "RS256")).keys]
 
@@ -236,14 +248,7 @@ async def test_key_that_is_asked_for_during_a_fetch_gets_one_of_its_own() -> Non
         source = KeySource(server.url, jwks_url=f"{server.url}/jwks", clock=clock)
         assert await knows(source, "first")
         bodies = [key_set(FIRST), key_set(FIRST, SECOND)]
-
-        async def slowly(writer: asyncio.StreamWriter) -> None:
-            body = bodies.pop(0)
-            await asyncio.sleep(0.5)
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
-            await writer.drain()
-
-        server.behave = slowly
+        server.behave = slowly(0.5, lambda: bodies.pop(0))
         clock.now += 241
         assert await knows(source, "first")
         until = time.monotonic() + 10
@@ -415,14 +420,7 @@ async def test_event_function_hears_of_a_removed_key_in_time(anyio_backend: str)
     """The issuer answers in a tenth of a second, and no fetch outlives the call that it began in."""
     clock, frozen = Clock(), asyncio.new_event_loop()
     async with issuer() as server:
-
-        async def slowly(writer: asyncio.StreamWriter) -> None:
-            await asyncio.sleep(0.1)
-            body = server.answers["/jwks"]
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
-            await writer.drain()
-
-        server.behave = slowly
+        server.behave = slowly(0.1, lambda: server.answers["/jwks"])
         source = KeySource(server.url, jwks_url=f"{server.url}/jwks", background=False, clock=clock)
         server.answers["/jwks"] = key_set(FIRST, SECOND)
         assert await asyncio.to_thread(one_call, frozen, source, "first")
@@ -445,14 +443,7 @@ async def test_event_function_hears_of_a_removed_key_from_a_slow_issuer(apart_se
     """A fetch that takes longer than one call waits, and never goes on in between: the second old call ends it."""
     clock, frozen = Clock(), asyncio.new_event_loop()
     async with issuer() as server:
-
-        async def slowly(writer: asyncio.StreamWriter) -> None:
-            await asyncio.sleep(0.7)
-            body = server.answers["/jwks"]
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
-            await writer.drain()
-
-        server.behave = slowly
+        server.behave = slowly(0.7, lambda: server.answers["/jwks"])
         source = KeySource(server.url, jwks_url=f"{server.url}/jwks", background=False, clock=clock)
         server.answers["/jwks"] = key_set(FIRST, SECOND)
         assert await asyncio.to_thread(one_call, frozen, source, "first")
