@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from lifecycle.output import say, show
@@ -14,6 +14,7 @@ from mcp_faas.rotation import Due, Plan, Policy, Step
 from mcp_faas.tokens import TokenDocument, created_at, fingerprint, legal, marks
 
 _ASSUMED = {"add": ", if rotate keeps its default --max-age", "disable": ", if rotate keeps its default --overlap"}
+_A_DAY_SECONDS = 24 * 3600
 _DUE = {"add": "replace", "disable": "disable", "delete": "delete"}
 
 
@@ -40,10 +41,15 @@ def rows(document: TokenDocument, now: datetime, policy: Policy) -> list[dict[st
                 "age_seconds": int((now - created).total_seconds()) if created else None,
                 "delivered": iso(said.delivered) if entry and said else None,
                 "revoked": iso(said.revoked) if entry and said else None,
-                "until": iso(since + policy.overlap) if since and token.enabled else None,
+                "until": iso(_after(since, policy.overlap)) if since and token.enabled else None,
             }
         )
     return found
+
+
+def _after(moment: datetime, span: timedelta) -> datetime:
+    """Later by that span, or the end of all calendars: a name may say any year."""
+    return moment + min(span, datetime.max.replace(tzinfo=timezone.utc) - moment)
 
 
 def table(found: Sequence[dict[str, Any]], url: str | None) -> str:
@@ -56,6 +62,8 @@ def table(found: Sequence[dict[str, Any]], url: str | None) -> str:
         if row["fingerprint"] is None:
             remark = "masked, empty or illegal value"
         age = "-" if row["age_seconds"] is None else span(timedelta(seconds=row["age_seconds"]))
+        if row["age_seconds"] is not None and row["age_seconds"] < -_A_DAY_SECONDS:
+            remark = "its name says a time that is yet to come; rotate refuses this document"
         if row["state"] == "added":
             remark = "not noted as delivered yet; a rotation that delivers does that, and no older token goes before"
         remark = "" if remark == row["state"] else remark

@@ -161,3 +161,16 @@ def test_who_has_no_room_for_a_replacement_hears_what_to_remove(tmp_path: Path) 
         f"Remove a foreign token where it was made, then run this again; meanwhile {leaked.name} is still good"
         in str(refused.value)
     )
+
+
+def test_a_name_from_the_end_of_all_calendars_is_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    last = datetime(9999, 12, 31, 23, 59, tzinfo=timezone.utc)
+    made = mint(last)
+    said = marks(made.name)
+    assert said
+    future = replace(made, name=replace(said, delivered=last).name())
+    address = written(tmp_path, token(timedelta(hours=2), delivered=timedelta(hours=1)), future)
+    assert commands.run_list(arguments.parser().parse_args(["list", address])) == 0
+    _, old, new = capsys.readouterr().out.splitlines()
+    assert old.endswith("until 9999-12-31T23:59:59Z")
+    assert new.endswith("its name says a time that is yet to come; rotate refuses this document")
