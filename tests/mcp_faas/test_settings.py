@@ -81,6 +81,14 @@ WRONG = {
     "a comma for an audience": ({**JWT, "MCP_JWT_AUDIENCE": ","}, "MCP_JWT_AUDIENCE holds ,; separate"),
     "audiences with their quotes": ({**JWT, "MCP_JWT_AUDIENCE": '"a b"'}, 'MCP_JWT_AUDIENCE holds "a; separate'),
     "audience with its quotes": ({**JWT, "MCP_JWT_AUDIENCE": "'a'"}, "MCP_JWT_AUDIENCE holds 'a'; separate"),
+    "an issuer twice": (
+        {**JWT, "MCP_JWT_ISSUER": "https://i.example https://i.example", "MCP_JWT_PROFILE": "okta rfc9068"},
+        "twice; name each issuer once",
+    ),
+    "subjects of several issuers": (
+        {**JWT, "MCP_JWT_ISSUER": "https://i.example https://j.example", "MCP_JWT_SUBJECTS": "alice"},
+        "a `sub` is somebody else at each; deploy a function for the issuer whose callers you name.",
+    ),
     "subjects and a comma": ({**JWT, "MCP_JWT_SUBJECTS": "alice, bob"}, "MCP_JWT_SUBJECTS holds alice,; separate"),
     "algorithms and a comma": ({**JWT, "MCP_JWT_ALGORITHMS": "RS256,ES256"}, "Blanks separate several."),
     "profiles and a comma": ({**JWT, "MCP_JWT_PROFILE": "okta,entra"}, "Blanks separate several."),

@@ -43,6 +43,8 @@ def read_jwt_settings(environ: Mapping[str, str]) -> JwtSettings:
             raise SettingsError(
                 f'MCP_JWT_ISSUER is "{issuer}", where its metadata is; set it to what that document calls `issuer`.'
             )
+        if issuers.count(issuer) > 1:
+            raise SettingsError(f'MCP_JWT_ISSUER names "{issuer}" twice; name each issuer once.')
     jwks_url, jwks = environ.get("MCP_JWT_JWKS_URL") or None, environ.get("MCP_JWT_JWKS") or None
     if jwks_url is not None:
         if jwks is not None:
@@ -59,6 +61,12 @@ def read_jwt_settings(environ: Mapping[str, str]) -> JwtSettings:
         raise SettingsError(
             f"MCP_JWT_ISSUER is {next(iter(WORLDWIDE_ISSUERS.intersection(issuers)))}, which signs tokens for anybody "
             "in the world; set MCP_JWT_SUBJECTS to the `sub` of each caller that may come in."
+        )
+    if subjects and len(issuers) > 1:
+        # Who somebody is, is issuer and subject together (RFC 9068 §2.2): a `sub` is somebody else at each.
+        raise SettingsError(
+            f"MCP_JWT_SUBJECTS is set, but MCP_JWT_ISSUER names {len(issuers)} issuers, and a `sub` is somebody else "
+            "at each; deploy a function for the issuer whose callers you name."
         )
     audiences = frozenset(words(environ, "MCP_JWT_AUDIENCE"))
     return JwtSettings(
