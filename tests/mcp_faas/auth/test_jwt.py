@@ -378,6 +378,13 @@ def test_required_claim_is_a_text_in_every_profile(profile: str, claim: str, val
         check(token(header, {**claims, **marks, claim: value}), policy=policy)
 
 
+@pytest.mark.parametrize("claims", [{"azp": ""}, {"azp": "c", "jti": 7}, {"azp": "c", "jti": ""}], ids=str)
+def test_claims_that_a_profile_does_not_require_have_their_type_too(claims: dict[str, Any]) -> None:
+    text = token({"typ": "JWT"}, {"client_id": ..., **claims})
+    with pytest.raises(errors.ClaimMalformed):
+        check(text, policy=replace(POLICY, profile=PROFILES["auth0"]))
+
+
 def test_no_reason_shows_a_value_of_the_token() -> None:
     for header, claims, _ in BAD.values():
         text = token(header, claims)
