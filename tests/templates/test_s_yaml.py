@@ -549,12 +549,16 @@ def test_door_jwt_deploys_without_any_token(deploys: Deploys) -> None:
     }
 
 
-def test_what_the_issuer_pages_ask_for_can_be_set_in_vars() -> None:
+@pytest.mark.parametrize(
+    ("issuer", "profile", "subjects"),
+    [("https://a.example https://b.example", "keycloak idaas", "''"), ("https://a.example", "keycloak", "alice bob")],
+)
+def test_what_the_issuer_pages_ask_for_can_be_set_in_vars(issuer: str, profile: str, subjects: str) -> None:
     wanted = {
-        "issuer": "https://a.example https://b.example",
-        "profile": "keycloak idaas",
+        "issuer": issuer,
+        "profile": profile,
         "algorithms": "ES256 RS256",
-        "subjects": "alice bob",
+        "subjects": subjects,
         "audience": "api://x",
         "scopes_supported": "api://x/mcp.tools",
     }
@@ -567,9 +571,9 @@ def test_what_the_issuer_pages_ask_for_can_be_set_in_vars() -> None:
     assert settings.doubts == ()
     assert settings.scopes_supported == frozenset({"api://x/mcp.tools"})
     assert settings.jwt
-    assert settings.jwt.profiles == (PROFILES["keycloak"], PROFILES["idaas"])
+    assert settings.jwt.profiles == tuple(PROFILES[name] for name in profile.split())
     assert settings.jwt.algorithms == {"ES256", "RS256"}
-    assert settings.jwt.subjects == {"alice", "bob"}
+    assert settings.jwt.subjects == set(subjects.strip("'").split())
 
 
 def test_the_trigger_is_made_with_the_document_of_the_environment(deploys: Deploys) -> None:
