@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 from enum import IntEnum
 
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+from mcp_faas.issuers.reach import unwrapped
 
 
 class Reach(IntEnum):
@@ -22,12 +22,7 @@ class Reach(IntEnum):
 
 
 def reach_of(address: str) -> Reach:
-    found: ipaddress.IPv4Address | ipaddress.IPv6Address = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(found, ipaddress.IPv6Address):
-        inside = found.ipv4_mapped or found.sixtofour
-        if inside is None and found in _NAT64:
-            inside = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
-        found = inside or found
+    found = unwrapped(ipaddress.ip_address(address.partition("%")[0]))
     if found.is_loopback:
         return Reach.LOOPBACK
     if found.is_link_local or found.is_multicast or found.is_unspecified:

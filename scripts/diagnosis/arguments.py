@@ -10,7 +10,7 @@ from typing import TextIO
 from urllib.parse import urlsplit, urlunsplit
 
 from lifecycle.errors import UsageError
-from mcp_faas.lifecycle.probe import LOOPBACK
+from mcp_faas.stores import LOOPBACK
 
 EPILOG = """\
 exit codes  0 every MUST holds (with --strict: every SHOULD, too), 1 one does not, 2 wrong usage,

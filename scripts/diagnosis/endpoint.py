@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from diagnosis.challenge import Challenge
 from diagnosis.wire import Headers, Reply, TimeIsUp, Wire
-from mcp_faas.lifecycle.probe import LOOPBACK
+from mcp_faas.stores import LOOPBACK
 
 LEGACY, MODERN = "2025-11-25", "2026-07-28"
 ACCEPT = "application/json, text/event-stream"

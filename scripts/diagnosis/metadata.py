@@ -14,7 +14,7 @@ from diagnosis.checks import Check, broken, judge, not_applicable, ok
 from diagnosis.endpoint import Endpoint
 from diagnosis.rules import RULES
 from diagnosis.wire import Headers, Reply
-from mcp_faas.lifecycle.probe import LOOPBACK
+from mcp_faas.stores import LOOPBACK
 from mcp_faas.strict_json import DuplicateMember, NotANumber, loads
 
 IDS = tuple(id_ for id_ in RULES if id_.startswith("metadata."))

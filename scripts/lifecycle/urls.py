@@ -6,7 +6,7 @@ import re
 from urllib.parse import SplitResult, urlsplit
 
 from lifecycle.errors import UsageError
-from mcp_faas.lifecycle.probe import LOOPBACK
+from mcp_faas.stores import LOOPBACK
 
 
 def endpoint(url: str) -> SplitResult:

@@ -39,7 +39,7 @@ class Unreachable(FetchFailed):
 
 def is_public(address: Address) -> bool:
     """An address of the internet, also behind the notations in which IPv6 carries one of IPv4."""
-    address = _inside(address)
+    address = unwrapped(address)
     if isinstance(address, ipaddress.IPv6Address) and address not in _GLOBAL_UNICAST:
         return False
     return address.is_global and not address.is_multicast
@@ -47,11 +47,12 @@ def is_public(address: Address) -> bool:
 
 def is_private(address: Address) -> bool:
     """An address of somebody's own network."""
-    address = _inside(address)
+    address = unwrapped(address)
     return any(address in network for network in _PRIVATE)
 
 
-def _inside(address: Address) -> Address:
+def unwrapped(address: Address) -> Address:
+    """The IPv4 address that one of IPv6 stands for (mapped, 6to4, NAT64), or the address itself."""
     if isinstance(address, ipaddress.IPv6Address):
         if any(address in network for network in _NAT64):
             return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)

@@ -14,9 +14,9 @@ from email.message import Message
 from typing import IO, Any, Literal
 from urllib.parse import urlsplit
 
-Verdict = Literal["accepted", "refused", "unclear"]
+from mcp_faas.stores import LOOPBACK
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
+Verdict = Literal["accepted", "refused", "unclear"]
 
 # The one request that servers of every revision understand and that changes nothing.
 HELLO = json.dumps(

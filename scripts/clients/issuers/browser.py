@@ -12,7 +12,8 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx2
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
+from mcp_faas.stores import LOOPBACK
+
 LONGEST_WALK = 20
 PATIENCE_SECONDS = 60.0
 REDIRECTS = (301, 302, 303, 307, 308)

@@ -34,6 +34,7 @@ PUBLIC = "93.184.216.34"
         ("::ffff:127.0.0.1", Reach.LOOPBACK),
         ("::ffff:10.0.0.1", Reach.PRIVATE),
         ("64:ff9b::7f00:1", Reach.LOOPBACK),
+        ("64:ff9b:1::7f00:1", Reach.LOOPBACK),
         ("2002:a00:1::", Reach.PRIVATE),
         ("169.254.169.254", Reach.NEVER),
         ("::ffff:169.254.169.254", Reach.NEVER),
