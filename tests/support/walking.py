@@ -14,6 +14,7 @@ from pathlib import Path
 
 from mcp_faas.lifecycle.probe import Probe
 from mcp_faas.tokens import marks
+from support.following_client import FollowingClient
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = re.compile(r"mcpt-[0-9A-Za-z]{8}")
@@ -118,6 +119,20 @@ class LatecomerClient:
                     self.asked += 1
                     if answer.verdict != "accepted":
                         self.refused.append(f"{answer} after {time.monotonic() - taken:.1f} s")
+
+
+def check_nobody_was_refused(
+    walk: Walk, client: FollowingClient, latecomer: LatecomerClient, overlap_seconds: float
+) -> None:
+    """Two whole rotations went by, each with the overlap that was asked for, and neither client heard a refusal."""
+    assert client.failures == []
+    # refused with a token that was replaced on the way: only a request that took longer than an overlap
+    assert [each for each in client.late if each.ended - each.began < overlap_seconds] == []
+    assert latecomer.asked
+    assert latecomer.refused == []
+    assert len(walk.overlaps) >= 2
+    assert min(walk.overlaps) >= overlap_seconds
+    assert client.generations >= 3
 
 
 def _word(what: str) -> str:
