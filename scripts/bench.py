@@ -20,11 +20,12 @@ from artifacts.errors import BuildError
 from benchmarks import environments, events, machine, results
 from benchmarks.child import ChildFailed
 from benchmarks.cold import NoAnswer
+from benchmarks.concurrency import ServerMissing
 from benchmarks.peers import PEERS
 from benchmarks.progress import Progress
 from benchmarks.report import report
 from benchmarks.results import Results, ResultsUnusable
-from benchmarks.sections import FULL, SECTIONS, SMOKE, Bench
+from benchmarks.sections import FULL, SECTIONS, SMOKE, Bench, costs
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "docs/bench"
@@ -53,8 +54,8 @@ def measure(names: list[str], *, smoke: bool) -> Results:
     sections = [row for row in SECTIONS if row.name in names]
     progress = Progress(sum(row.seconds for row in sections))
     effort = SMOKE if smoke else FULL
-    bench = Bench(effort, progress, events.Issuer(), environments.runtime(progress.say))
-    folders = {peer.name: bench.folder(peer) for peer in PEERS}
+    folders = {peer.name: environments.folder_of(peer, progress.say) for peer in PEERS}
+    bench = Bench(effort, progress, events.Issuer(), environments.runtime(progress.say), folders)
     versions = {name: environments.versions_in(folder) for name, folder in folders.items()}
     command = shlex.join(["scripts/bench.py", *sys.argv[1:]])
     found = Results(())
@@ -66,22 +67,30 @@ def measure(names: list[str], *, smoke: bool) -> Results:
     return found
 
 
+def with_costs(found: Results) -> Results:
+    """With what follows from the cold and the warm figures, where both are there."""
+    figures = costs(found)
+    return found.merged(Results(tuple(figures), {"cost": found.runs["warm"]})) if figures else found
+
+
 def main() -> int:
     chosen = arguments()
     path = chosen.out / "results.json"
     try:
         found = measure(chosen.sections, smoke=chosen.smoke)
-    except (environments.EnvironmentMissing, BuildError, NoAnswer, ChildFailed) as error:
+    except (environments.EnvironmentMissing, BuildError, NoAnswer, ChildFailed, ServerMissing) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("bench: interrupted; nothing was written", file=sys.stderr)
         return 130
-    print(report(found))
     if chosen.smoke:
+        print(f"bench: every stack answered, in {', '.join(chosen.sections)}; nothing was written", file=sys.stderr)
         return 0
+    print(report(found))
     with contextlib.suppress(ResultsUnusable):  # the first run, or after one of an older version: it begins anew
         found = results.read(path).merged(found)
+    found = with_costs(found)
     chosen.out.mkdir(parents=True, exist_ok=True)
     path.write_text(results.dumps(found), encoding="utf-8")
     print(f"bench: wrote {path}", file=sys.stderr)

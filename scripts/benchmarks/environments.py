@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import package
-from artifacts import bytecode, interpreters, wheels
+from artifacts import archive, bytecode, interpreters, wheels
 from artifacts.deployables import ARTIFACTS, DEFAULT_PYTHON, FC_PYTHON, Target
 from artifacts.locks import pins_for
 from benchmarks.peers import SDK_LOCK, Peer
@@ -142,8 +142,12 @@ def has_bytecode(folder: Path) -> bool:
     return any(folder.rglob("*.pyc"))
 
 
-def bytes_of(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+def sizes(folder: Path) -> tuple[int, int]:
+    """Bytes of a folder unzipped and zipped, by the same zipper for all."""
+    with tempfile.TemporaryDirectory(dir=PLACE) as scratch:
+        zipped = Path(scratch) / "artifact.zip"
+        archive.write(folder, zipped)
+        return archive.bytes_of(folder), zipped.stat().st_size
 
 
 def versions_in(folder: Path) -> dict[str, str]:

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import cold, environments, events, ratios, token_check, warm
-from benchmarks.peers import AWSLABS, ERAS, FASTMCP, FLOOR, JWT, OURS, PEERS, PLAIN, PLATFORM, SDK, STDIO, Peer
+from benchmarks import cold, concurrency, cost, environments, events, ratios, token_check, warm
+from benchmarks.peers import (
+    AWSLABS,
+    ERA_NAMES,
+    ERAS,
+    FASTMCP,
+    FLOOR,
+    JWT,
+    OURS,
+    PEERS,
+    PLAIN,
+    PLATFORM,
+    SDK,
+    STDIO,
+    Peer,
+)
 from benchmarks.progress import Progress
-from benchmarks.results import Figure, paired, single
+from benchmarks.results import Figure, Results, paired, single
 
 
 @dataclass(frozen=True)
@@ -22,10 +36,14 @@ class Effort:
     warm_calls: int
     token_rounds: int
     token_calls: int
+    load_rounds: int
+    load_seconds: float
+    memory_calls: int
+    growth_rounds: int
 
 
-FULL = Effort(15, 3, 12, 200, 25, 400)
-SMOKE = Effort(1, 1, 1, 10, 1, 20)  # every stack answers once; the figures mean nothing
+FULL = Effort(15, 3, 12, 200, 25, 400, 3, 1.5, 10_000, 8)
+SMOKE = Effort(1, 1, 1, 10, 1, 20, 1, 0.2, 20, 1)  # every stack answers once; the figures mean nothing
 
 
 @dataclass(frozen=True)
@@ -36,9 +54,10 @@ class Bench:
     progress: Progress
     issuer: events.Issuer
     python: Path  # with Lambda's runtime client
+    folders: Mapping[str, Path]
 
     def folder(self, peer: Peer) -> Path:
-        return environments.folder_of(peer, self.progress.say)
+        return self.folders[peer.name]
 
 
 @dataclass(frozen=True)
@@ -187,6 +206,119 @@ def _token(bench: Bench) -> list[Figure]:
     return figures
 
 
+def _concurrency(bench: Bench) -> list[Figure]:
+    say = bench.progress.say
+    folders = {"ours": environments.ours("fc", say), "sdk": environments.sdk_for_fc(say)}
+    found = concurrency.measure(
+        folders,
+        environments.interpreter(environments.FC_PYTHON),
+        bench.python,
+        rounds=bench.effort.load_rounds,
+        seconds=bench.effort.load_seconds,
+        step=bench.progress.step,
+    )
+    figures: list[Figure] = []
+    for (era, count), taken in found.items():
+        case = f"{ERA_NAMES[era]} {count} callers"
+        remarks = {
+            name: f"{row.errors} errors; the callers kept {ratios.median(row.callers_busy):.0%} of a core busy"
+            for name, row in taken.items()
+        }
+        rates: dict[str, Sequence[float]] = {name: row.per_second for name, row in taken.items()}
+        slowest: dict[str, Sequence[float]] = {name: row.p99_ms for name, row in taken.items()}
+        figures += paired("concurrency", f"calls per second {case}", "1/s", rates, "sdk-uvicorn", remarks)
+        figures += paired("concurrency", f"p99 {case}", "ms", slowest, "sdk-uvicorn", remarks)
+    return figures
+
+
+def _memory(bench: Bench) -> list[Figure]:
+    figures = []
+    case = warm.Case.of_tool(ERAS[0], "async", 10)
+    for peer in (*OURS, SDK):
+        bench.progress.step(peer.name)
+        folder, calls = bench.folder(peer), bench.effort.memory_calls
+        early, late = warm.memory(peer, folder, case, bench.python, bench.issuer, calls)
+        quantity = f"after {calls} calls"
+        figures.append(single("memory-growth", quantity, peer.name, "after 100", "MB", late / 1e6, early / 1e6))
+    return figures
+
+
+def _size(bench: Bench) -> list[Figure]:
+    figures = []
+    unzipped, zipped = {}, {}
+    for peer in PEERS:
+        name = "ours" if peer in OURS else peer.name
+        if name not in unzipped:
+            bench.progress.step(name)
+            unzipped[name], zipped[name] = environments.sizes(bench.folder(peer))
+    for name in unzipped:
+        for quantity, sizes in (("unzipped", unzipped), ("zipped", zipped)):
+            figures.append(single("size", quantity, name, PLAIN.name, "MB", sizes[name] / 1e6, sizes[PLAIN.name] / 1e6))
+    return figures
+
+
+def _growth(bench: Bench) -> list[Figure]:
+    """Time against the number of tools and the size of the answer; and from it and the cold start, what calls cost."""
+    figures: list[Figure] = []
+    rounds, stacks = bench.effort.growth_rounds, (PLATFORM, SDK, FLOOR)
+    batches = [warm.Stack(peer, bench.folder(peer), 20) for peer in stacks]
+    for tools in (10, 100, 1000):
+        cases = [warm.Case(f"tools/list {tools} tools", ERAS[0], "tools/list", {}, "inputSchema")]
+        found = warm.measure(
+            [row for row in batches if row.peer is not FLOOR],
+            cases,
+            bench.python,
+            bench.issuer,
+            tools=tools,
+            processes=1,
+            rounds=rounds,
+            step=lambda tools=tools: bench.progress.step(f"tools/list of {tools} tools"),  # type: ignore[misc]
+        )
+        figures += _medians("growth", found, SDK.name)
+    cases = [
+        warm.Case(
+            f"answer of {size} bytes", ERAS[0], "tools/call", {"name": "repeat", "arguments": {"size": size}}, "x"
+        )
+        for size in (10, 1_000, 10_000, 100_000, 1_000_000)
+    ]
+    found = warm.measure(
+        batches,
+        cases,
+        bench.python,
+        bench.issuer,
+        processes=1,
+        rounds=rounds,
+        step=lambda: bench.progress.step("size of the answer"),
+    )
+    return figures + _medians("growth", found, SDK.name)
+
+
+def _medians(section: str, found: dict[str, dict[str, warm.Times]], baseline: str) -> list[Figure]:
+    figures: list[Figure] = []
+    for case, times in found.items():
+        medians: dict[str, Sequence[float]] = {name: taken.medians for name, taken in times.items()}
+        figures += paired(section, f"p50 {case}", "µs", medians, baseline, REMARKS)
+    return figures
+
+
+def costs(results: Results) -> list[Figure]:
+    """What a million calls cost, from the cold and the warm figures of a run; nothing is measured for it."""
+    figures = []
+    names = (JWT.name, PLATFORM.name, SDK.name, FASTMCP.name, AWSLABS.name, FLOOR.name)
+    for tool_ms in cost.TOOL_MILLISECONDS:
+        for share in cost.COLD_SHARES:
+            billed = {}
+            for name in names:
+                call = results.figure(f"warm/p50 modern async 10 tools/{name}/{SDK.name}")
+                start = results.figure(f"cold/wall/{name}/{SDK.name}")
+                if call is None or start is None:
+                    return []
+                billed[name] = cost.billed_seconds(call.absolute / 1000, tool_ms, start.absolute, share)
+            quantity = f"billed for a million calls of {tool_ms} ms, {share:.0%} cold"
+            figures += [single("cost", quantity, name, SDK.name, "s", billed[name], billed[SDK.name]) for name in names]
+    return figures
+
+
 SECTIONS = (
     Section("cold", "process start to the first answer", 125, lambda effort: effort.cold_rounds + 2, _cold),
     Section(
@@ -197,4 +329,14 @@ SECTIONS = (
         _warm,
     ),
     Section("token", "the check of a token", 40, lambda effort: effort.token_rounds * 3, _token),
+    Section(
+        "concurrency",
+        "FC's web function under many callers",
+        105,
+        lambda effort: effort.load_rounds * len(concurrency.CALLERS) * len(ERAS),
+        _concurrency,
+    ),
+    Section("memory-growth", "resident memory after many calls", 30, lambda effort: len(OURS) + 1, _memory),
+    Section("size", "artifacts and installed folders", 40, lambda effort: len(PEERS) - 1, _size),
+    Section("growth", "time against tools and answers", 40, lambda effort: 4 * effort.growth_rounds, _growth),
 )

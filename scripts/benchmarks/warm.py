@@ -91,6 +91,20 @@ def measure(
     return found
 
 
+def memory(
+    peer: Peer, folder: Path, case: Case, python: Path, issuer: events.Issuer, calls: int
+) -> tuple[float, float]:
+    """Resident bytes after a hundred calls, and after so many more."""
+    stack = Stack(peer, folder, calls)
+    with _child(stack, python, issuer, 10) as child:
+        question = _question(stack, case, issuer)
+        early = child.ask({**question, "count": 100})["resident_bytes"]
+        # In parts: a list of all times would be memory of the measuring.
+        for _ in range(10):
+            late = child.ask({**question, "count": max(1, calls // 10)})["resident_bytes"]
+    return early, late
+
+
 def _question(stack: Stack, case: Case, issuer: events.Issuer) -> dict[str, Any]:
     event = events.call(stack.peer, case.era, issuer, case.method, case.params)
     # The answer is JSON inside of JSON in no stack, but the texts of some are escaped.
