@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import shlex
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+import setup
 from artifacts.errors import BuildError
-from benchmarks import environments, events, machine, results
+from benchmarks import environments, events, machine, pages, results, short
 from benchmarks.child import ChildFailed
 from benchmarks.cold import NoAnswer
 from benchmarks.concurrency import ServerMissing
@@ -26,9 +29,10 @@ from benchmarks.progress import Progress
 from benchmarks.report import report
 from benchmarks.results import Results, ResultsUnusable
 from benchmarks.sections import FULL, SECTIONS, SMOKE, Bench, costs
+from benchmarks.table import MarksMissing
 
 ROOT = Path(__file__).resolve().parent.parent
-OUT = ROOT / "docs/bench"
+OUT = pages.RESULTS.parent
 
 
 def arguments() -> argparse.Namespace:
@@ -41,6 +45,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--smoke", action="store_true", help="every stack once, nothing written: does it all still run?"
     )
+    parser.add_argument("--table", action="store_true", help="measure nothing; draw plots and tables from results.json")
+    parser.add_argument(
+        "--check", action="store_true", help="measure nothing; do the pages show what results.json says?"
+    )
+    parser.add_argument("--record", type=int, metavar="N", help="run the short form N times; make test holds us to it")
     chosen = parser.parse_args()
     known = [row.name for row in SECTIONS]
     chosen.sections = chosen.only.split(",") if chosen.only else known
@@ -67,6 +76,28 @@ def measure(names: list[str], *, smoke: bool) -> Results:
     return found
 
 
+def show(path: Path) -> int:
+    """Plots beside results.json, and the tables in the pages if it is the project's own."""
+    try:
+        found = results.read(path)
+        draw(path)
+        if path == pages.RESULTS:
+            pages.write(found)
+    except (ResultsUnusable, MarksMissing) as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def draw(path: Path) -> None:
+    """In an environment of its own: matplotlib is needed for nothing else."""
+    environment, lock = setup.TOOLS / "bench", "requirements/bench-plots.txt"
+    if not setup.is_current(environment, lock):
+        setup.make(environment, lock)
+    command = [str(setup.python_of(environment)), "-m", "benchmarks.plots", str(path), str(path.parent)]
+    subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT / "scripts")}, check=True)
+
+
 def with_costs(found: Results) -> Results:
     """With what follows from the cold and the warm figures, where both are there."""
     figures = costs(found)
@@ -75,8 +106,17 @@ def with_costs(found: Results) -> Results:
 
 def main() -> int:
     chosen = arguments()
-    path = chosen.out / "results.json"
+    path = chosen.out.resolve() / "results.json"
+    if chosen.check:
+        wrong = list(pages.complaints())
+        print("\n".join(wrong), end="\n" if wrong else "")
+        return 1 if wrong else 0
+    if chosen.table:
+        return show(path)
     try:
+        if chosen.record:
+            short.record(chosen.record, lambda sentence: print(f"bench: {sentence}", file=sys.stderr, flush=True))
+            return 0
         found = measure(chosen.sections, smoke=chosen.smoke)
     except (environments.EnvironmentMissing, BuildError, NoAnswer, ChildFailed, ServerMissing) as error:
         print(f"bench: {error}", file=sys.stderr)
@@ -94,7 +134,7 @@ def main() -> int:
     chosen.out.mkdir(parents=True, exist_ok=True)
     path.write_text(results.dumps(found), encoding="utf-8")
     print(f"bench: wrote {path}", file=sys.stderr)
-    return 0
+    return show(path)
 
 
 def stop(number: int, frame: FrameType | None) -> NoReturn:

@@ -22,13 +22,13 @@ LOCKS = {
     "requirements/dev": ["requirements/run.txt", "functions/mcp_server/requirements-otel.txt"],
     "requirements/sam": [],
     "requirements/checkov": [],
+    "requirements/bench-plots": [],
 }
 # What `make bench` measures beside our own runs on the machine that it measures, and some of it on no older Python.
 BENCH = {
     "requirements/bench-awslabs": [],
     "requirements/bench-fastmcp": ["functions/mcp_server/requirements.txt"],
     "requirements/bench-stdio": [],
-    "requirements/bench-plots": [],
 }
 EVERYWHERE = ["--universal", "--python-version", "3.10"]
 ON_LAMBDA = ["--python-platform", "linux", "--python-version", "3.13"]

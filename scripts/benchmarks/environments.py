@@ -98,8 +98,13 @@ def exchange_tools(folder: Path, python: Path) -> None:
     for stale in (folder / "__pycache__").glob("tools.*"):
         stale.unlink()
     shutil.copyfile(HANDLERS / TOOLS, folder / "tools.py")
+    compile_own([folder / "tools.py"], folder, python)
+
+
+def compile_own(files: list[Path], folder: Path, python: Path) -> None:
+    """As the builder compiles what is not a dependency."""
     command = [str(python), "-S", "-m", "compileall", "-q", "-f", "--invalidation-mode", bytecode.OWN_FILES]
-    subprocess.run([*command, "-s", str(folder), "-p", "/var/task", str(folder / "tools.py")], check=True)
+    subprocess.run([*command, "-s", str(folder), "-p", "/var/task", *map(str, files)], check=True)
 
 
 def sdk_for_fc(say: Say) -> Path:
@@ -132,14 +137,21 @@ def runtime(say: Say) -> Path:
     return _made("runtime", [str(python), wanted], fill) / "venv/bin/python"
 
 
-def without_bytecode(folder: Path, into: Path) -> Path:
-    """A copy as a builder leaves it that compiles nothing."""
-    shutil.copytree(folder, into, ignore=shutil.ignore_patterns("__pycache__"), symlinks=True)
-    return into
+def naive(say: Say) -> tuple[Path, Path]:
+    """The artifact with the naive handler of the same SDK in it, and that without bytecode."""
+    artifact, python = ours("aws", say), interpreter()
+    files = ("sdk_mangum.py", TOOLS)
 
+    def fill(folder: Path) -> None:
+        say("copying the artifact for the naive handler")
+        shutil.copytree(artifact, folder / "sdk")
+        for name in files:
+            shutil.copyfile(HANDLERS / name, folder / "sdk" / name)
+        compile_own([folder / "sdk" / name for name in files], folder / "sdk", python)
+        shutil.copytree(folder / "sdk", folder / "plain", ignore=shutil.ignore_patterns("__pycache__"))
 
-def has_bytecode(folder: Path) -> bool:
-    return any(folder.rglob("*.pyc"))
+    made = _made("naive", [artifact.name, str(python), _texts(HANDLERS / name for name in files)], fill)
+    return made / "sdk", made / "plain"
 
 
 def sizes(folder: Path) -> tuple[int, int]:

@@ -9,6 +9,13 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+TELLING = frozenset(
+    [
+        *("mcp", "mangum", "starlette", "pydantic", "anyio", "uvicorn", "pyjwt", "cryptography"),
+        *("fastmcp", "awslabs-mcp-lambda-handler", "run-mcp-servers-with-aws-lambda"),
+    ]
+)
+
 
 def describe(pythons: dict[str, Path], versions: dict[str, dict[str, str]], command: str) -> dict[str, Any]:
     return {
@@ -20,8 +27,13 @@ def describe(pythons: dict[str, Path], versions: dict[str, dict[str, str]], comm
         "architecture": platform.machine(),
         "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
         "pythons": {name: _version(python) for name, python in pythons.items()},
-        "versions": versions,
+        "versions": {stack: _telling(found) for stack, found in versions.items()},
     }
+
+
+def _telling(found: dict[str, str]) -> dict[str, str]:
+    """Those that a reader would ask about; the locks have the others."""
+    return {name: version for name, version in found.items() if name in TELLING}
 
 
 def _processor() -> str:

@@ -6,7 +6,7 @@ docs/bench/README.md says what each field means. Reads and writes the one file, 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -62,9 +62,9 @@ def paired(
     section: str,
     quantity: str,
     unit: str,
-    values: dict[str, Sequence[float]],
+    values: Mapping[str, Sequence[float]],
     baseline: str,
-    remarks: dict[str, str] | None = None,
+    remarks: Mapping[str, str] | None = None,
 ) -> Iterable[Figure]:
     """A figure for every stack, the rounds of each set against those of the baseline."""
     if baseline not in values:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from artifacts.deployables import FC_PYTHON
 from benchmarks import cold, concurrency, cost, environments, events, ratios, token_check, warm
 from benchmarks.peers import (
     AWSLABS,
@@ -96,7 +97,6 @@ def _cold(bench: Bench) -> list[Figure]:
         bench.progress.step(f"round {len(starts)} of {bench.effort.cold_rounds}")
     figures: list[Figure] = []
     for baseline in (PLAIN.name, SDK.name):
-        values: dict[str, Sequence[float]]
         values = {peer.name: [found[peer.name].wall_seconds * 1000 for found in starts] for peer in PEERS}
         figures += paired("cold", "wall", "ms", values, baseline, REMARKS)
         values = {peer.name: [found[peer.name].cpu_seconds * 1000 for found in starts] for peer in PEERS}
@@ -150,8 +150,8 @@ ADD = {"name": "add", "arguments": {"a": 2, "b": 3}}
 
 def _of_times(case: str, times: dict[str, warm.Times]) -> list[Figure]:
     figures: list[Figure] = []
-    medians: dict[str, Sequence[float]] = {name: taken.medians for name, taken in times.items()}
-    cpu: dict[str, Sequence[float]] = {name: taken.cpu_medians for name, taken in times.items()}
+    medians = {name: taken.medians for name, taken in times.items()}
+    cpu = {name: taken.cpu_medians for name, taken in times.items()}
     for baseline in (SDK.name, FLOOR.name):
         figures += paired("warm", f"p50 {case}", "µs", medians, baseline, REMARKS)
     figures += paired("warm", f"p50 cpu {case}", "µs", cpu, SDK.name, REMARKS)
@@ -177,7 +177,7 @@ def _token(bench: Bench) -> list[Figure]:
         # CPU time: nothing here waits, and it is the steadier of the two.
         taken = {name: [row[name][1] / 1000 for row in rounds] for name in rounds[0]}
         for name, subject in (("accept", "door jwt"), ("pyjwt", "PyJWT"), ("pyjwkclient", "PyJWKClient")):
-            pair: dict[str, Sequence[float]] = {subject: taken[name], "raw": taken["raw"]}
+            pair = {subject: taken[name], "raw": taken["raw"]}
             figures += [
                 row for row in paired("token", f"{algorithm} accept", "µs", pair, "raw") if row.subject != "raw"
             ]
@@ -211,7 +211,7 @@ def _concurrency(bench: Bench) -> list[Figure]:
     folders = {"ours": environments.ours("fc", say), "sdk": environments.sdk_for_fc(say)}
     found = concurrency.measure(
         folders,
-        environments.interpreter(environments.FC_PYTHON),
+        environments.interpreter(FC_PYTHON),
         bench.python,
         rounds=bench.effort.load_rounds,
         seconds=bench.effort.load_seconds,
@@ -224,8 +224,8 @@ def _concurrency(bench: Bench) -> list[Figure]:
             name: f"{row.errors} errors; the callers kept {ratios.median(row.callers_busy):.0%} of a core busy"
             for name, row in taken.items()
         }
-        rates: dict[str, Sequence[float]] = {name: row.per_second for name, row in taken.items()}
-        slowest: dict[str, Sequence[float]] = {name: row.p99_ms for name, row in taken.items()}
+        rates = {name: row.per_second for name, row in taken.items()}
+        slowest = {name: row.p99_ms for name, row in taken.items()}
         figures += paired("concurrency", f"calls per second {case}", "1/s", rates, "sdk-uvicorn", remarks)
         figures += paired("concurrency", f"p99 {case}", "ms", slowest, "sdk-uvicorn", remarks)
     return figures
@@ -296,7 +296,7 @@ def _growth(bench: Bench) -> list[Figure]:
 def _medians(section: str, found: dict[str, dict[str, warm.Times]], baseline: str) -> list[Figure]:
     figures: list[Figure] = []
     for case, times in found.items():
-        medians: dict[str, Sequence[float]] = {name: taken.medians for name, taken in times.items()}
+        medians = {name: taken.medians for name, taken in times.items()}
         figures += paired(section, f"p50 {case}", "µs", medians, baseline, REMARKS)
     return figures
 
