@@ -43,6 +43,7 @@ EVERYWHERE = (*SERVERS, *FC_GUARD)
 
 WEBSOCKETS = ("websockets_impl", "websockets_sansio_impl", "wsproto_impl")
 HTTP2_IMPORTERS = ("__init__", "connection", "http_proxy", "socks_proxy")
+SOCKS_IMPORTERS = ("__init__", "connection_pool")
 OSS = ("aio", "agentic", "dataprocess", "tables", "vectors")  # of alibabacloud_oss_v2
 
 ROWS = (
@@ -148,6 +149,16 @@ ROWS = (
         needs=("h2",),
     ),
     Unused(
+        distribution="httpcore2",
+        files=("httpcore2/*/socks_proxy.py",),
+        why="SOCKS, which raises an error without socksio.",
+        artifacts=SERVERS,
+        imports=("httpcore2._async.socks_proxy", "httpcore2._sync.socks_proxy"),
+        # In a `try`, and in a branch for a proxy that httpx2 refuses without socksio.
+        spared=tuple(f"httpcore2/_{kind}/{name}.py" for kind in ("async", "sync") for name in SOCKS_IMPORTERS),
+        needs=("socksio",),
+    ),
+    Unused(
         distribution="anyio",
         files=("anyio/_backends/_trio.py",),
         why="The side for trio; the server runs on asyncio.",
@@ -204,6 +215,12 @@ ROWS = (
         distribution="pydantic-core",
         files=("*.pyi",),
         why="Types of its library, for type checkers.",
+        artifacts=SERVERS,
+    ),
+    Unused(
+        distribution="attrs",
+        files=("*.pyi",),
+        why="Types, for type checkers.",
         artifacts=SERVERS,
     ),
     Unused(
