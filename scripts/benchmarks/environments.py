@@ -19,7 +19,7 @@ from pathlib import Path
 
 import package
 from artifacts import archive, bytecode, interpreters, wheels
-from artifacts.deployables import ARTIFACTS, DEFAULT_PYTHON, FC_PYTHON, Target
+from artifacts.deployables import ARTIFACTS, DEFAULT_PYTHON, FC_PYTHON, Target, target_of
 from artifacts.locks import pins_for
 from benchmarks.peers import SDK_LOCK, Peer
 
@@ -76,21 +76,22 @@ def folder_of(peer: Peer, say: Say) -> Path:
     return _made(peer.folder, [str(python), peer.packaging, *parts], fill)
 
 
-def ours(cloud: str, say: Say) -> Path:
+def ours(cloud: str, say: Say, deployable: str = "mcp_server") -> Path:
     """The project's own artifact, with the benchmark's tools in place of the user's."""
-    row = next(row for row in ARTIFACTS if row.name == f"{cloud}/mcp_server")
-    target = Target(DEFAULT_PYTHON if cloud == "aws" else FC_PYTHON, ARCHITECTURE if cloud == "aws" else "x86_64")
+    row = next(row for row in ARTIFACTS if row.name == f"{cloud}/{deployable}")
+    target = target_of(row, DEFAULT_PYTHON, ARCHITECTURE)
     python = interpreter(target.python)
 
     def fill(folder: Path) -> None:
         say(f"building {row.name} for {target}")
         package.fill(row, target, folder, (), say=lambda sentence: None)
-        exchange_tools(folder, python)
+        if "tools" in row.entries:
+            exchange_tools(folder, python)
 
     sources = [path for folder in ("functions", "scripts/artifacts") for path in sorted((ROOT / folder).rglob("*"))]
     sources = [path for path in sources if path.is_file() and path.suffix in (".py", ".txt", "", ".in")]
     stamp = [str(python), str(target), _texts([*sources, ROOT / "scripts/package.py", HANDLERS / TOOLS])]
-    return _made(f"ours-{cloud}", stamp, fill)
+    return _made(f"{deployable}-{cloud}", stamp, fill)
 
 
 def exchange_tools(folder: Path, python: Path) -> None:
