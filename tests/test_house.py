@@ -19,7 +19,7 @@ RINGS = [
     ["gate", "listing", "declarations", "references"],
     ["cors", "operations"],
     ["asgi"],
-    ["doors", "lifecycle"],
+    ["doors", "lifecycle", "state_keys"],
     ["jwks", "documents", "audit", "tracing"],
     ["logs"],
     ["stores", "issuers"],
@@ -29,7 +29,7 @@ RINGS = [
     ["generations"],
     ["auth"],
     ["tokens"],
-    ["strict_json"],
+    ["strict_json", "starting"],
 ]
 PURE = ["auth", "tokens", "strict_json", "generations", "planning", "rotation", "message", "call"]
 # What would bring I/O, a clock or the environment into the pure core.

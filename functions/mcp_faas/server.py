@@ -28,11 +28,9 @@ from mcp_faas.operations import BODY_MAX_BYTES
 from mcp_faas.references import completing_known
 from mcp_faas.settings import Settings
 from mcp_faas.settings.values import SettingsError
-from mcp_faas.stores import AddressError, StoreError, read_secret
+from mcp_faas.state_keys import StateKeys
 
 SSE_PATH, SSE_MESSAGE_PATH = "/sse", "/messages/"
-STATE_KEY_MIN_BYTES = 32
-MAKE_STATE_KEY = "Make one with: openssl rand -hex 32"
 
 logger = logging.getLogger(__name__)
 
@@ -156,28 +154,11 @@ def _harden(server: MCPServer[Any], settings: Settings) -> None:
             "instance that asked it"
         )
     else:
-        boundary = RequestStateBoundary(
-            RequestStateSecurity(keys=_state_keys(settings.request_state_key)), default_audience=server.name
-        )
+        security = RequestStateSecurity(codec=StateKeys(settings.request_state_key))
+        boundary = RequestStateBoundary(security, default_audience=server.name)
         chain = server.middleware
         chain[:] = [boundary if isinstance(entry, RequestStateBoundary) else entry for entry in chain]
     server.middleware[:0] = [_without_subscriptions, _survive, completing_known(server)]
-
-
-def _state_keys(address: str) -> list[str]:
-    """The keys at MCP_REQUEST_STATE_KEY, one a line: the first seals, all open, so that they can be rotated."""
-    try:
-        keys = read_secret(address).split()
-    except (AddressError, StoreError) as error:
-        raise SettingsError(f"MCP_REQUEST_STATE_KEY leads to no key: {error}. {MAKE_STATE_KEY}") from None
-    except ModuleNotFoundError as error:
-        raise SettingsError(f"MCP_REQUEST_STATE_KEY is {address}, but this artifact has no {error.name}.") from None
-    if not keys or any(len(key.encode()) < STATE_KEY_MIN_BYTES for key in keys):
-        raise SettingsError(
-            f"MCP_REQUEST_STATE_KEY leads to {len(keys)} key(s), of which each must have at least "
-            f"{STATE_KEY_MIN_BYTES} bytes, one a line. {MAKE_STATE_KEY}"
-        )
-    return keys
 
 
 async def _survive(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
