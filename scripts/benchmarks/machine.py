@@ -21,7 +21,7 @@ def describe(pythons: dict[str, Path], versions: dict[str, dict[str, str]], comm
     return {
         "date": f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC",
         "command": command,
-        "processor": _processor(),
+        "processor": processor(),
         "cores": os.cpu_count(),
         "kernel": f"{platform.system()} {platform.release()}",
         "architecture": platform.machine(),
@@ -36,7 +36,7 @@ def _telling(found: dict[str, str]) -> dict[str, str]:
     return {name: version for name, version in found.items() if name in TELLING}
 
 
-def _processor() -> str:
+def processor() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
