@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from mcp_faas.auth import errors
-from mcp_faas.auth import jwt as jwt_module
-from mcp_faas.auth.jwt import Policy, parse, verify
+from mcp_faas.auth.compact import parse
+from mcp_faas.auth.jwt import Policy, verify
 from mcp_faas.auth.keys import KeySet, parse_key_set
 from mcp_faas.auth.principal import Principal
 from mcp_faas.auth.profiles import PROFILES
@@ -187,10 +187,10 @@ def test_every_bit_of_the_signature_counts() -> None:
 
 
 def test_library_that_stumbles_over_a_signature_means_no(monkeypatch: pytest.MonkeyPatch) -> None:
-    def stumble(*_: object) -> bool:
+    def stumble(*_: object) -> None:
         raise OverflowError
 
-    monkeypatch.setattr(jwt_module._ALGORITHMS["RS256"], "verify", stumble)
+    monkeypatch.setitem(KEYS.find("k1", "RS256").checks, "RS256", stumble)
     with pytest.raises(errors.SignatureInvalid):
         check(token())
 
