@@ -66,7 +66,7 @@ class Gate:
     them are behind the door, and everything else is 404 for everybody.
     """
 
-    app: ASGIApp
+    app: ASGIApp  # everything that is behind the door
     door_name: str
     door: Door
     scopes: Scopes
@@ -80,6 +80,7 @@ class Gate:
     streams: frozenset[str] = frozenset()
     leads: Callable[[Scope], bool] = field(default=lambda _: False)
     same_uri: Callable[[str, str], bool] = field(default=str.__eq__)
+    straight: ASGIApp | None = None  # the way of a message to the endpoint, past the app's router
     before_end: Callable[[float | None], Awaitable[None]] | None = None  # of the app's answers; given a deadline
     clock: Callable[[], float] = time.time
 
@@ -123,6 +124,10 @@ class Gate:
     def _known_to_tools(self) -> ASGIApp:
         """The app, with the caller where `get_access_token()` finds him."""
         return AuthContextMiddleware(self.app)
+
+    @cached_property
+    def _straight_known_to_tools(self) -> ASGIApp:
+        return AuthContextMiddleware(self.straight or self.app)
 
     async def _metadata(self, method: str, headers: list[Header], origin: Origin, call: Call, send: Send) -> None:
         if method == "OPTIONS":
@@ -181,7 +186,9 @@ class Gate:
             if body is None:
                 return
             receive = replay(body, receive)
+            app = self._straight_known_to_tools if path == ENDPOINT else self._known_to_tools
         else:
+            app = self._known_to_tools
             require(principal.scopes, self.scopes_required)
             request.decision.allow()
             use = "POST" if spoken else "GET" if path in self.streams else scope["method"]
@@ -193,14 +200,14 @@ class Gate:
         if self.before_end is not None:
             send = holding(send, partial(self.before_end, scope.get(DEADLINE_KEY)))
         if path not in self.streams:
-            await self._known_to_tools(scope, receive, send)
+            await app(scope, receive, send)
             return
         # A stream was let in by a token that may end before it: it ends with it, and clients open another.
         left = STREAM_MAX_SECONDS
         if principal.expires_at is not None:
             left = min(left, principal.expires_at - self.clock())
         with anyio.move_on_after(left):
-            await self._known_to_tools(scope, receive, send)
+            await app(scope, receive, send)
 
     async def _check_message(self, request: _Request, principal: Principal) -> bytes | None:
         """Read the message as the SDK will and demand the scopes of its operation; None when it was answered here."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from mangum.types import ASGI, Message, Response
 
-_TEXT = ((b"content-type", b"text/plain; charset=utf-8"),)
+_TEXT = [b"content-type", b"text/plain; charset=utf-8"]
 
 
 class Exchange:
@@ -32,7 +32,7 @@ class Exchange:
     def response(self) -> Response:
         """What the app has answered."""
         if self._status is None or not self._complete.is_set():
-            return {"status": 500, "headers": list(_TEXT), "body": b"Internal Server Error"}
+            return {"status": 500, "headers": [_TEXT], "body": b"Internal Server Error"}
         return {"status": self._status, "headers": list(self._headers), "body": b"".join(self._parts)}
 
     async def run(self, app: ASGI) -> None:
