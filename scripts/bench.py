@@ -66,10 +66,11 @@ def measure(names: list[str], *, smoke: bool) -> Results:
     folders = {peer.name: environments.folder_of(peer, progress.say) for peer in PEERS}
     bench = Bench(effort, progress, events.Issuer(), environments.runtime(progress.say), folders)
     versions = {name: environments.versions_in(folder) for name, folder in folders.items()}
+    compiled = {name: environments.has_bytecode(folder) for name, folder in folders.items()}
     command = shlex.join(["scripts/bench.py", *sys.argv[1:]])
     found = Results(())
     for row in sections:
-        run = machine.describe({"lambda": bench.python}, versions, command)
+        run = machine.describe({"lambda": bench.python}, versions, command) | {"bytecode": compiled}
         progress.begin(row.name, row.seconds, row.steps(effort))
         figures = row.measure(bench)
         found = found.merged(Results(tuple(figures), dict.fromkeys({row.section for row in figures}, run)))

@@ -155,6 +155,10 @@ def naive(say: Say) -> tuple[Path, Path]:
     return made / "sdk", made / "plain"
 
 
+def has_bytecode(folder: Path) -> bool:
+    return any(folder.rglob("*.pyc"))
+
+
 def sizes(folder: Path) -> tuple[int, int]:
     """Bytes of a folder unzipped and zipped, by the same zipper for all."""
     with tempfile.TemporaryDirectory(dir=PLACE) as scratch:

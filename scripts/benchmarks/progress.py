@@ -9,13 +9,13 @@ import time
 class Progress:
     """`expected` is what the whole run takes on two idle cores; the estimate follows the machine from there."""
 
-    def __init__(self, expected: float, unstarted: float = 0) -> None:
+    def __init__(self, expected: float) -> None:
         self._expected = expected
         self._done = 0.0
         self._began = time.monotonic()
         self._section = ""
         self._share = 0.0
-        self._left_of_section = unstarted
+        self._left_of_section = 0.0
 
     def begin(self, section: str, expected: float, steps: int) -> None:
         """A section of about `expected` seconds, which will call `step` so often."""
