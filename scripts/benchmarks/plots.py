@@ -43,6 +43,9 @@ def colour(name: str) -> str:
 
 def bars(axes: Any, figures: Sequence[Figure], title: str, *, log: bool = False) -> None:
     """One bar for each subject, the spread of its pair ratios as a line."""
+    if not figures:  # a section that was not measured yet
+        axes.set_axis_off()
+        return
     rows = list(reversed(figures))
     names = [row.subject for row in rows]
     values = [row.ratio.median for row in rows]
@@ -104,7 +107,8 @@ def concurrency(found: Results) -> Any:
                 lines(place, sorted(points), name, linear=row == 0)
             place.set_title(f"{label}, {era}", loc="left", fontsize=9)
             place.set_xlabel("callers at once")
-    axes[0][0].legend()
+    if axes[0][0].lines:
+        axes[0][0].legend()
     return drawing
 
 
@@ -143,7 +147,8 @@ def growth(found: Results) -> Any:
             lines(place, sorted(points), name)
         place.set_title(f"{title}, µs", loc="left", fontsize=9)
         place.set_xlabel(unit)
-    axes[0].legend()
+    if axes[0].lines:
+        axes[0].legend()
     return drawing
 
 
