@@ -116,7 +116,7 @@ def _check_times(claims: Mapping[str, Any], now: float, profile: Profile) -> int
         raise TokenNotYetValid("iat lies in the future")
     if expires_at - issued_at > profile.max_lifetime_seconds:
         raise LifetimeTooLong("exp is too long after iat")
-    not_before = _number(claims, "nbf") if "nbf" in claims else issued_at
+    not_before = _number(claims, "nbf") if "nbf" in claims else 0
     if not_before > now + LEEWAY_SECONDS:
         raise TokenNotYetValid("nbf lies in the future")
     # Only the leeway could let in a token that was good at no moment by its own word.

@@ -137,9 +137,11 @@ BAD: dict[str, tuple[dict[str, Any], dict[str, Any], type[errors.AuthError]]] = 
     "nbf true": ({}, {"nbf": True}, errors.ClaimMalformed),
     "nbf null": ({}, {"nbf": None}, errors.ClaimMalformed),
     "iat ahead": ({}, {"iat": NOW + 31}, errors.TokenNotYetValid),
+    "iat ahead of nbf": ({}, {"iat": NOW + 31, "nbf": NOW}, errors.TokenNotYetValid),
     "iat missing": ({}, {"iat": ...}, errors.ClaimMissing),
     "iat text": ({}, {"iat": "1"}, errors.ClaimMalformed),
     "exp before iat": ({}, {"iat": NOW + 20, "exp": NOW + 10}, errors.ClaimMalformed),
+    "exp between nbf and iat": ({}, {"nbf": NOW, "iat": NOW + 20, "exp": NOW + 10}, errors.ClaimMalformed),
     "exp at iat": ({}, {"iat": NOW, "exp": NOW}, errors.ClaimMalformed),
     "exp before nbf": ({}, {"nbf": NOW + 20, "exp": NOW + 10}, errors.ClaimMalformed),
     "exp at nbf": ({}, {"nbf": NOW + 20, "exp": NOW + 20}, errors.ClaimMalformed),
@@ -282,6 +284,16 @@ def test_four_kilobytes_work_and_eight_are_too_long() -> None:
     assert check(token(claims={"extra": "x" * 2400})).subject == "alice"
     with pytest.raises(errors.TokenTooLong):
         parse("a" * 8193)
+
+
+def test_endpoint_itself_is_the_audience_only_where_none_is_set() -> None:
+    anyone = replace(POLICY, audiences=frozenset())
+    assert verify(parse(token()), KEYS, anyone, NOW, resource=RESOURCE).subject == "alice"
+    for policy, resource in ((anyone, None), (anyone, ""), (anyone, RESOURCE + "/")):
+        with pytest.raises(errors.AudienceMismatch):
+            verify(parse(token()), KEYS, policy, NOW, resource=resource)
+    with pytest.raises(errors.AudienceMismatch):
+        verify(parse(token()), KEYS, replace(POLICY, audiences=frozenset({"other"})), NOW, resource=RESOURCE)
 
 
 def test_cognito_tokens_name_their_client_instead_of_an_audience() -> None:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import ec, ed448
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, padding
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jwt.algorithms import get_default_algorithms
@@ -47,6 +48,13 @@ def test_ed448_has_its_own_signatures() -> None:
         check(SIGNATURES["EdDSA"].ljust(114, b"\0"), TEXT)
 
 
+@pytest.mark.parametrize("salt", [0, 20, 31, 33, 64])
+def test_salt_is_as_long_as_the_hash(salt: int) -> None:
+    """RFC 7518 §3.5, and not as long as the signature says."""
+    padded = padding.PSS(padding.MGF1(hashes.SHA256()), salt)
+    assert not fits("PS256", rsa_key().sign(TEXT, padded, hashes.SHA256()))
+
+
 @pytest.mark.parametrize("algorithm", ["ES256", "ES384", "ES512"])
 def test_numbers_of_a_curve_signature_are_in_range_and_at_full_length(algorithm: str) -> None:
     good = SIGNATURES[algorithm]
@@ -56,7 +64,8 @@ def test_numbers_of_a_curve_signature_are_in_range_and_at_full_length(algorithm:
     out_of_range = (zero + s, r + zero, zero + zero, full + s, r + full)
     for other in (*out_of_range, b"", r, r + s[:-1], b"\0" + r + s, r + s + b"\0"):
         assert not fits(algorithm, other)
-    # With a zero more before each number it is the same signature to whoever only counts that the halves are equal.
+    # With zeros before a number it is the same one to whoever does not look at the length.
+    assert not fits(algorithm, r + b"\0" + s)
     assert not fits(algorithm, b"\0" + r + b"\0" + s)
     assert fits(algorithm, good)
 
