@@ -16,7 +16,7 @@ FUNCTIONS = sorted((ROOT / "functions").rglob("*.py"))
 # From the outside in: a module may import from its own ring and from those after it, never from one before it.
 RINGS = [
     ["server", "platforms"],
-    ["gate", "listing", "declarations", "references"],
+    ["gate", "listing", "declarations", "references", "mirrored", "spans"],
     ["cors", "operations"],
     ["asgi"],
     ["doors", "lifecycle", "state_keys"],
