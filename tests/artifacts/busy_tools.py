@@ -21,7 +21,7 @@ async def wait(number: int, seconds: float) -> int:
 @server.tool()
 def meet(number: int, others: int) -> int:
     """Comes back only when so many are here at the same time, each in a thread of its own."""
-    blocked.setdefault(others, threading.Barrier(others)).wait(timeout=30)
+    blocked.setdefault(others, threading.Barrier(others)).wait(timeout=120)
     return number
 
 
