@@ -9,7 +9,7 @@ import binascii
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from mcp_faas import strict_json
@@ -31,14 +31,44 @@ _ENDINGS = (bytes(range(256)), b"", b"AQgw", b"AEIMQUYcgkosw048")
 
 @dataclass(frozen=True)
 class Header:
-    """A header with nothing in it that is refused whatever the issuer; what else it holds is not looked at.
+    """The header of a token. Each question is answered once, however many tokens it comes with."""
 
-    `kind` is `typ` as profiles write it: "" where there is none, None where one is there and names no type.
-    """
+    members: Mapping[str, Any] = field(repr=False)
 
-    algorithm: str
-    kid: str | None = field(repr=False)
-    kind: str | None = field(repr=False)
+    @cached_property
+    def algorithm(self) -> str:
+        """`alg`, one of ours, with nothing beside it that gives what was signed another meaning.
+
+        Raises `AlgorithmRefused` or `HeaderRefused`.
+        """
+        algorithm = self.members.get("alg")
+        if not isinstance(algorithm, str) or algorithm not in ASYMMETRIC_ALGORITHMS:
+            raise AlgorithmRefused("alg is not an asymmetric algorithm that we know")
+        for name in ("crit", "b64", "zip"):
+            if name in self.members:
+                raise HeaderRefused(f"{name} is not supported")
+        content = self.members.get("cty", "")
+        if not isinstance(content, str) or content.lower().removeprefix("application/") == "jwt":
+            raise HeaderRefused("cty says that another token is inside")
+        return algorithm
+
+    @cached_property
+    def kid(self) -> str | None:
+        """`kid`, short printable text. Raises `HeaderRefused`."""
+        if "kid" not in self.members:
+            return None
+        kid = self.members["kid"]
+        if not isinstance(kid, str) or not 0 < len(kid) <= KID_MAX_CHARACTERS or not kid.isprintable():
+            raise HeaderRefused("kid is not a short printable text")
+        return kid
+
+    @cached_property
+    def kind(self) -> str | None:
+        """`typ` as profiles write it: "" where there is none at all, None where one is there and names no type."""
+        if "typ" not in self.members:
+            return ""
+        kind = self.members["typ"]
+        return (kind.lower().removeprefix("application/") or None) if isinstance(kind, str) else None
 
 
 @dataclass(frozen=True)
@@ -52,7 +82,7 @@ class Unverified:
 
 
 def parse(token: str) -> Unverified:
-    """Take a compact JWS apart. Raises `TokenTooLong`, `TokenMalformed`, `AlgorithmRefused` or `HeaderRefused`."""
+    """Take a compact JWS apart. Raises `TokenTooLong` or `TokenMalformed`."""
     if len(token) > TOKEN_MAX_CHARACTERS:
         raise TokenTooLong(f"longer than {TOKEN_MAX_CHARACTERS} characters")
     if _COMPACT.fullmatch(token) is None:
@@ -62,37 +92,11 @@ def parse(token: str) -> Unverified:
     return Unverified(_header(header), _json_object(claims), text[: text.rindex(b".")], _decode(signature))
 
 
-# An issuer writes one header before all tokens of a key. There is room for the keys of several, and no more: strangers
-# can fill it with headers of their own, and then it holds 100 KB at most and the good ones are read again.
+# An issuer writes one header before all tokens of a key. There is room for the keys of several and no more: strangers
+# can fill it with headers of their own, which takes 2 MB at most, and then the good ones are read again.
 @lru_cache(maxsize=16)
 def _header(part: bytes) -> Header:
-    members = _json_object(part)
-    algorithm = members.get("alg")
-    if not isinstance(algorithm, str) or algorithm not in ASYMMETRIC_ALGORITHMS:
-        raise AlgorithmRefused("alg is not an asymmetric algorithm that we know")
-    for name in ("crit", "b64", "zip"):
-        if name in members:
-            raise HeaderRefused(f"{name} is not supported")
-    content = members.get("cty", "")
-    if not isinstance(content, str) or content.lower().removeprefix("application/") == "jwt":
-        raise HeaderRefused("cty says that another token is inside")
-    return Header(algorithm, _kid(members), _kind(members))
-
-
-def _kid(members: Mapping[str, Any]) -> str | None:
-    if "kid" not in members:
-        return None
-    kid = members["kid"]
-    if not isinstance(kid, str) or not 0 < len(kid) <= KID_MAX_CHARACTERS or not kid.isprintable():
-        raise HeaderRefused("kid is not a short printable text")
-    return kid
-
-
-def _kind(members: Mapping[str, Any]) -> str | None:
-    if "typ" not in members:
-        return ""
-    kind = members["typ"]
-    return (kind.lower().removeprefix("application/") or None) if isinstance(kind, str) else None
+    return Header(_json_object(part))
 
 
 def _json_object(part: bytes) -> Mapping[str, Any]:

@@ -60,7 +60,7 @@ def issuer_of(token: Unverified) -> str:
 def check_header(header: Header, policy: Policy) -> None:
     """What can be judged without a key, so that a token that is none of ours costs no fetch of keys.
 
-    Raises `AlgorithmRefused` or `TypeMismatch`.
+    Raises `AlgorithmRefused`, `HeaderRefused` or `TypeMismatch`.
     """
     if header.algorithm not in policy.algorithms:
         raise AlgorithmRefused("alg is not in MCP_JWT_ALGORITHMS")

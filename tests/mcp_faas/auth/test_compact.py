@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mcp_faas.auth import errors
-from mcp_faas.auth.compact import NESTED_MAX, Header, _header, parse
+from mcp_faas.auth.compact import NESTED_MAX, _header, parse
 from support.jwts import b64, token
 
 ALPHABET = string.ascii_letters + string.digits + "-_"
@@ -72,19 +72,24 @@ def test_what_is_signed_is_the_text_as_it_came() -> None:
     assert parse(text).signing_input == text.rpartition(".")[0].encode()
 
 
+def told(text: str) -> tuple[str, str | None, str | None]:
+    header = parse(text).header
+    return header.algorithm, header.kid, header.kind
+
+
 def test_header_tells_what_is_needed_to_find_a_key() -> None:
-    assert parse(token()).header == Header("RS256", "k1", "at+jwt")
-    assert parse(token({"kid": ..., "typ": ...})).header == Header("RS256", None, "")
-    assert parse(token({"typ": "application/"})).header == Header("RS256", "k1", None)
+    assert told(token()) == ("RS256", "k1", "at+jwt")
+    assert told(token({"kid": ..., "typ": ...})) == ("RS256", None, "")
+    assert told(token({"typ": "application/"})) == ("RS256", "k1", None)
 
 
-def test_header_is_judged_each_time_that_it_comes() -> None:
+@pytest.mark.parametrize("header", [{"alg": "none"}, {"kid": 1}, {"crit": ["x"]}, {"cty": "JWT"}], ids=str)
+def test_header_is_refused_each_time_that_it_comes(header: dict[str, object]) -> None:
     """Reading one header once for many tokens must not mean that it is let in at the second try."""
-    for header in ({"alg": "none"}, {"crit": ["x"]}, {"kid": 1}, {"cty": "JWT"}):
-        for _ in range(3):
-            with pytest.raises((errors.AlgorithmRefused, errors.HeaderRefused)):
-                parse(token(header))
-    assert parse(token()).header.kid == "k1"
+    for _ in range(3):
+        with pytest.raises((errors.AlgorithmRefused, errors.HeaderRefused)):
+            told(token(header))
+    assert told(token())[1] == "k1"
 
 
 def test_headers_of_strangers_do_not_pile_up() -> None:

@@ -18,8 +18,8 @@ from mcp_faas.auth import errors
 from mcp_faas.auth.compact import NESTED_MAX, TOKEN_MAX_CHARACTERS, _header
 from mcp_faas.auth.jwt import Policy
 from mcp_faas.call import Call
-from mcp_faas.doors import JwtDoor
 from mcp_faas.jwks import KeySource
+from mcp_faas.jwt_door import JwtDoor
 from support.jwts import GOOD_HEADER, ISSUER, NOW, RESOURCE, b64, jwk, key_set, rsa_key, sign_parts, token
 
 CALL = Call("r-1", RESOURCE)
@@ -46,10 +46,10 @@ REFUSALS: dict[str, tuple[str, type[errors.AuthError], Work]] = {
         (0, 0, 0),
     ),
     "header that is no JSON": (f"AAAA.{CLAIMS}.{SIGNATURE}", errors.TokenMalformed, (1, 0, 0)),
-    "alg none": (token({"alg": "none"}), errors.AlgorithmRefused, (1, 0, 0)),
-    "symmetric alg": (token({"alg": "HS256"}), errors.AlgorithmRefused, (1, 0, 0)),
-    "crit": (token({"crit": ["x"]}), errors.HeaderRefused, (1, 0, 0)),
-    "kid of many characters": (token({"kid": "k" * 4000}), errors.HeaderRefused, (1, 0, 0)),
+    "alg none": (token({"alg": "none"}), errors.AlgorithmRefused, (2, 0, 0)),
+    "symmetric alg": (token({"alg": "HS256"}), errors.AlgorithmRefused, (2, 0, 0)),
+    "crit": (token({"crit": ["x"]}), errors.HeaderRefused, (2, 0, 0)),
+    "kid of many characters": (token({"kid": "k" * 4000}), errors.HeaderRefused, (2, 0, 0)),
     "payload of many objects": (payload('{"a":[' + "{}," * 1500 + "0]}"), errors.TokenMalformed, (1, 0, 0)),
     "payload of many levels": (payload('{"a":' * 900), errors.TokenMalformed, (1, 0, 0)),
     "payload of many lists": (payload("[" * 4000), errors.TokenMalformed, (1, 0, 0)),
