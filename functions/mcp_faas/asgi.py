@@ -15,6 +15,10 @@ Header = tuple[bytes, bytes]
 JSON: Header = (b"content-type", b"application/json")
 
 
+class HungUp(Exception):
+    """The caller was gone before his body was there."""
+
+
 @dataclass
 class Answer:
     """What was sent, for the audit line."""
@@ -33,17 +37,19 @@ def media_type(headers: Iterable[Header]) -> bytes:
 
 
 async def read_body(headers: Iterable[Header], receive: Receive, limit: int) -> bytes | None:
-    """The whole body, or None as soon as it is longer than `limit` bytes."""
+    """The whole body, or None as soon as it is longer than `limit` bytes. Raises `HungUp`."""
     declared = value_of(headers, b"content-length", b"0")
     if declared.isdigit() and int(declared[:20]) > limit:
         return None
     body = bytearray()
     while True:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise HungUp
         body += message.get("body", b"")
         if len(body) > limit:
             return None
-        if message["type"] != "http.request" or not message.get("more_body", False):
+        if not message.get("more_body", False):
             return bytes(body)
 
 

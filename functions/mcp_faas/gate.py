@@ -10,7 +10,8 @@ import json
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
 import anyio
@@ -20,7 +21,7 @@ from mcp.server.auth.provider import AccessToken
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mcp_faas import audit, cors, logs
-from mcp_faas.asgi import JSON, Answer, Header, holding, read_body, recording, replay, respond
+from mcp_faas.asgi import JSON, Answer, Header, HungUp, holding, read_body, recording, replay, respond
 from mcp_faas.auth.challenge import Refusal, refuse
 from mcp_faas.auth.errors import AuthError, OriginRefused, ScopeMissing
 from mcp_faas.auth.metadata import WELL_KNOWN, metadata, metadata_url
@@ -55,6 +56,7 @@ class _Request:
     send: Send
     call: Call
     decision: audit.Decision
+    answer: Answer
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,8 @@ class Gate:
     same_uri: Callable[[str, str], bool] = field(default=str.__eq__)
     straight: ASGIApp | None = None  # the way of a message to the endpoint, past the app's router
     before_end: Callable[[float | None], Awaitable[None]] | None = None  # of the app's answers; given a deadline
+    # Held from the door to the end of the answer; gives what the body comes from. May raise `MessageRefused`.
+    place: Callable[[Receive], AbstractAsyncContextManager[Receive]] = nullcontext
     clock: Callable[[], float] = time.time
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -147,7 +151,7 @@ class Gate:
         began = time.perf_counter()
         answer = Answer()
         decision = audit.Decision(door=self.door_name, request_id=call.request_id)
-        request = _Request(scope, receive, recording(send, answer), call, decision)
+        request = _Request(scope, receive, recording(send, answer), call, decision, answer)
         try:
             try:
                 if origin.foreign:
@@ -157,6 +161,8 @@ class Gate:
                 decision.deny(error)
                 refusal = self._refusal(error, call)
                 await respond(request.send, refusal.status, refusal.headers, refusal.body)
+        except HungUp:
+            pass  # nobody is there to be answered: `cut_off`
         except Exception as error:
             # Its kind and place are for the log; the caller learns that it was not his fault.
             logs.report(logger, "the request could not be answered", error)
@@ -177,6 +183,21 @@ class Gate:
         authorization = [value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"]
         principal = await self.door.admit(authorization, request.call)
         request.decision.identify(principal)
+        # Only here, so that no stranger holds a place, whatever he makes the door wait for. What merely reads needs
+        # none: a stream would hold it for an hour.
+        place = nullcontext if scope["method"] in ("GET", "HEAD") else self.place
+        try:
+            async with place(request.receive) as receive:
+                await self._let_in(replace(request, receive=receive), principal)
+        except MessageRefused as refused:
+            require(principal.scopes, self.scopes_required)
+            request.decision.allow(refused.reason)
+            if request.answer.status is None:  # else it ends where it is, and the server closes the connection
+                await respond(request.send, refused.status, [JSON, *refused.headers], refused.body)
+
+    async def _let_in(self, request: _Request, principal: Principal) -> None:
+        """Hand the request on as far as the caller's scopes allow. Raises `AuthError`, `MessageRefused` or `HungUp`."""
+        scope = request.scope
         # The token stops here: no tool sees it, and no library behind this line can log it.
         headers = [(name, value) for name, value in scope["headers"] if name != b"authorization"]
         scope = {**scope, "headers": headers, "user": AuthenticatedUser(_access_token(principal, request.call))}
@@ -224,11 +245,6 @@ class Gate:
             require(principal.scopes, self.scopes_required | own)
             check_headers(message, headers)
             check_subscription(message)
-        except MessageRefused as refused:
-            require(principal.scopes, self.scopes_required)
-            decision.allow(refused.reason)
-            await respond(request.send, refused.status, [JSON], refused.body)
-            return None
         except ScopeMissing as error:
             # Without the scopes of every request a client has to log in anew, which no result can make it do.
             can_go_on = suffices(principal.scopes, self.scopes_required) and request.scope["path"] == ENDPOINT

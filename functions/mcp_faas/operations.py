@@ -23,13 +23,14 @@ _TOO_LARGE = f"The body is larger than {BODY_MAX_BYTES} bytes."
 
 
 class MessageRefused(Exception):
-    """A message that the SDK must not see; `body` may be shown to the caller, `reason` is for the audit line."""
+    """A message that the app must not see; `body` may be shown to the caller, `reason` is for the audit line."""
 
-    def __init__(self, status: int, body: bytes, reason: str) -> None:
+    def __init__(self, status: int, body: bytes, reason: str, headers: Iterable[Header] = ()) -> None:
         super().__init__(reason)
         self.status = status
         self.body = body
         self.reason = reason
+        self.headers = tuple(headers)
 
 
 def check_media_type(headers: Iterable[Header]) -> None:

@@ -27,7 +27,7 @@ from mcp_faas.auth.principal import Principal
 from mcp_faas.auth.scopes import Scopes
 from mcp_faas.call import SCOPE_KEY, Call
 from mcp_faas.documents import TokenDocuments
-from mcp_faas.doors import BearerDoor, open_door
+from mcp_faas.doors import BearerDoor, PlatformDoor, open_door
 from mcp_faas.gate import Gate
 from mcp_faas.server import build_app
 from mcp_faas.settings import read_settings
@@ -676,6 +676,15 @@ async def test_callers_text_cannot_break_the_line(capsys: pytest.CaptureFixture[
         await post(http, "tools/call", mcp.call('x"\n{"audit":"forged"}\u2028' + "y" * 1000))
     (line,) = capsys.readouterr().out.splitlines()
     assert len(json.loads(line)["tool"]) == 256
+
+
+@pytest.mark.anyio
+async def test_nobody_changes_the_principal_that_all_share() -> None:
+    door = PlatformDoor(frozenset())
+    shared = await door.admit([], Call())
+    assert await door.admit([], Call()) is shared
+    with pytest.raises(TypeError):
+        shared.claims["sub"] = "mallory"  # type: ignore[index]  # the point of the test
 
 
 # Misuse that must not start

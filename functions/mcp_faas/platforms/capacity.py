@@ -1,24 +1,24 @@
 """How much one instance of a web function does at a time: places, a queue in front of them, a refusal behind it.
 
 Only counts and waits. Who may call and what is asked is the gate's business, and neither can change who is next.
+Strangers are never counted: one that waits at the door costs a coroutine and what the server has read of his body, at
+most 64 KB, and each door ends his wait by itself.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from http import HTTPStatus
-from typing import Any
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mcp_faas import audit, cors
-from mcp_faas.asgi import JSON, respond
-from mcp_faas.call import SCOPE_KEY, Call
 from mcp_faas.gate import Gate
 from mcp_faas.operations import MessageRefused
 
@@ -32,37 +32,47 @@ ROUND_SECONDS = 0.02
 BODY_SECONDS = 20.0  # for a whole body, which may have 4 MiB
 
 
+def limited(gate: Gate) -> ASGIApp:
+    """The gate, for so many messages at a time as an instance has places; first come from the door, first served."""
+    gate = replace(gate, place=Capacity().place)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            # With anyio's 40, the 41st plain `def` tool would wait in a queue that nobody sees.
+            anyio.to_thread.current_default_thread_limiter().total_tokens = PLACES
+        await gate(scope, receive, send)
+
+    return app
+
+
 class Capacity:
-    """The gate, for so many messages at a time as an instance has places; first come, first served.
+    """The places of one instance."""
 
-    Only POST takes a place: a health check, the metadata and the streams of the legacy transport, which would hold one
-    for an hour, wait for nobody.
-    """
-
-    def __init__(self, gate: Gate, *, clock: Callable[[], float] = time.time) -> None:
-        self._gate = gate
-        self._clock = clock
+    def __init__(self) -> None:
         self._places = asyncio.Semaphore(PLACES)
         self._waiting = 0
         self._round_ends: float | None = None
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            # With anyio's 40, the 41st plain `def` tool would wait in a queue that nobody sees.
-            anyio.to_thread.current_default_thread_limiter().total_tokens = PLACES
-        if scope["type"] != "http" or scope["method"] != "POST":
-            await self._gate(scope, receive, send)
-        elif await self._place():
-            try:
-                await self._turn()
-                body = _Body(receive, send)
-                await self._gate(scope, body.receive, body.send)
-            finally:
-                self._places.release()
-        else:
-            await self._refuse(scope, send)
+    @asynccontextmanager
+    async def place(self, receive: Receive) -> AsyncIterator[Receive]:
+        """Hold a place, and get the body from what is given. Raises `MessageRefused`: no place, or a late body."""
+        if not await self._take():
+            told = json.dumps({"message": "This instance is busy; try again."}).encode()
+            headers = [(b"retry-after", b"%d" % RETRY_AFTER_SECONDS), (b"cache-control", b"no-store")]
+            raise MessageRefused(HTTPStatus.SERVICE_UNAVAILABLE, told, "instance_busy", headers)
+        try:
+            await self._turn()
+            with anyio.CancelScope() as work:
+                body = _Body(receive, work)
+                yield body.receive
+            if body.late:
+                told = json.dumps({"message": f"The body did not arrive within {BODY_SECONDS:g} seconds."}).encode()
+                # RFC 9110 §15.5.9: the rest of it would be taken for another request.
+                raise MessageRefused(HTTPStatus.REQUEST_TIMEOUT, told, "message_late", [(b"connection", b"close")])
+        finally:
+            self._places.release()
 
-    async def _place(self) -> bool:
+    async def _take(self) -> bool:
         """Take a place; False when there is none for longer than a client would wait, or too many wait already."""
         if not self._places.locked():
             return await self._places.acquire()
@@ -93,41 +103,32 @@ class Capacity:
     def _end_round(self) -> None:
         self._round_ends = None
 
-    async def _refuse(self, scope: Scope, send: Send) -> None:
-        call = scope.get(SCOPE_KEY) or Call()
-        decision = audit.Decision(
-            door=self._gate.door_name, request_id=call.request_id, reason="instance_busy", status=503
-        )
-        audit.write(decision, self._clock())
-        send = cors.shared(send, cors.origin_of(scope["headers"], self._gate.allowed_origins))
-        told = json.dumps({"message": "This instance is busy; try again."}).encode()
-        retry = (b"retry-after", b"%d" % RETRY_AFTER_SECONDS)
-        await respond(send, HTTPStatus.SERVICE_UNAVAILABLE, [JSON, retry, (b"cache-control", b"no-store")], told)
-
 
 class _Body:
-    """A request whose body must arrive in time; the connection of one that does not is closed (RFC 9110 §15.5.9)."""
+    """A body that must arrive in time; the work on one that does not is cancelled.
 
-    def __init__(self, receive: Receive, send: Send) -> None:
+    An exception would go through the code of a user's route, which may take it for a defect of its own.
+    """
+
+    def __init__(self, receive: Receive, work: anyio.CancelScope) -> None:
+        self.late = False
         self._receive = receive
-        self._send = send
-        self._until = asyncio.get_running_loop().time() + BODY_SECONDS
+        self._work = work
+        self._left = BODY_SECONDS  # of waiting for the caller; what the route does between two parts is not his delay
         self._whole = False
-        self._late = False
 
     async def receive(self) -> Message:
-        """What comes next. Raises `MessageRefused` when the body took too long."""
+        """What comes next."""
         if self._whole:
             return await self._receive()
-        with anyio.CancelScope(deadline=self._until):
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        with anyio.move_on_after(self._left):
             message = await self._receive()
             self._whole = not message.get("more_body", False)
+            self._left -= loop.time() - began
             return message
-        self._late = True
-        told = json.dumps({"message": f"The body did not arrive within {BODY_SECONDS:g} seconds."}).encode()
-        raise MessageRefused(HTTPStatus.REQUEST_TIMEOUT, told, "message_late")
-
-    async def send(self, message: Any) -> None:
-        if self._late and message["type"] == "http.response.start":
-            message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
-        await self._send(message)
+        self.late = True
+        self._work.cancel()
+        await anyio.lowlevel.checkpoint()
+        return {"type": "http.disconnect"}  # to a task of the route's own, which is not part of the work

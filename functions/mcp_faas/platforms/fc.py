@@ -49,10 +49,10 @@ def run_web_function(gate: Gate, port: int, public_url: str | None) -> None:
     """Serve the gate as FC's web function wants it, until the platform sends SIGTERM."""
     import uvicorn  # not part of what an event function needs
 
-    from mcp_faas.platforms.capacity import Capacity  # an event function has one call at a time
+    from mcp_faas.platforms.capacity import limited  # an event function has one call at a time
 
     config = uvicorn.Config(
-        web_function(Capacity(gate), public_url),
+        web_function(limited(gate), public_url),
         host="0.0.0.0",  # noqa: S104 - FC's gateway reaches the instance from outside its loopback
         port=port,
         lifespan="on",

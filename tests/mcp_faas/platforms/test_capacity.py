@@ -4,52 +4,97 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from mcp.server.mcpserver import MCPServer
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp
 
-from mcp_faas.asgi import JSON, respond
+from mcp_faas import server as server_module
+from mcp_faas.asgi import JSON, read_body, respond
+from mcp_faas.auth.jwt import Policy
+from mcp_faas.auth.scopes import Scopes
 from mcp_faas.call import SCOPE_KEY, Call
+from mcp_faas.doors import Door, PlatformDoor
+from mcp_faas.gate import Gate
+from mcp_faas.jwks import KeySource
+from mcp_faas.jwt_door import JwtDoor
 from mcp_faas.platforms import capacity
-from mcp_faas.platforms.capacity import Capacity
+from mcp_faas.platforms.capacity import limited
+from mcp_faas.server import build_app
+from mcp_faas.settings import read_settings
+from support import mcp
+from support.jwts import RESOURCE, jwk, key_set, rsa_key, token
 
 ORIGIN = "https://app.example.com"
+MESSAGE = mcp.message("tools/list")
 
 
 class Held:
-    """A gate that lets everybody in and answers when it is told to."""
-
-    door_name = "jwt"
-    allowed_origins = frozenset({ORIGIN})
+    """An app that answers when it is told to."""
 
     def __init__(self) -> None:
         self.began: list[Any] = []
         self.open = asyncio.Event()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        self.began.append(scope.get("name"))
+        self.began.append(scope["name"])
         await self.open.wait()
         await respond(send, 200, [JSON], b"{}")
 
 
-def calls(limit: Capacity) -> Callable[..., asyncio.Task[list[Any]]]:
-    """What sends a request, and gives what was answered."""
+def limit_of(app: ASGIApp, door: Door | None = None) -> ASGIApp:
+    return limited(
+        Gate(
+            app=app,
+            door_name="platform",
+            door=door or PlatformDoor(frozenset()),
+            scopes=Scopes(),
+            allowed_origins=frozenset({ORIGIN}),
+            streams=frozenset({"/sse"}),
+            leads=lambda scope: scope["path"] == "/own",
+            clock=lambda: 0.0,
+        )
+    )
 
-    async def one(name: Any, method: str, headers: list[tuple[bytes, bytes]]) -> list[Any]:
+
+def calls(limit: ASGIApp) -> Callable[..., asyncio.Task[list[Any]]]:
+    """What sends a request, and gives what was answered; after `parts` of a body comes nothing more."""
+
+    async def one(name: Any, method: str, path: str, headers: dict[str, str], parts: list[Any]) -> list[Any]:
         sent: list[Any] = []
 
         async def send(message: Any) -> None:
             sent.append(message)
 
         async def receive() -> Any:
-            return {"type": "http.request", "body": b"", "more_body": False}
+            if not parts:
+                await asyncio.Event().wait()
+            return parts.pop(0)
 
-        scope = {"type": "http", "method": method, "headers": headers, "name": name, SCOPE_KEY: Call(request_id="r-1")}
+        told = {**mcp.headers("tools/list"), **headers}
+        scope = {
+            "type": "http",
+            "method": method,
+            "path": path,
+            "root_path": "",
+            "query_string": b"",
+            "headers": [(name.encode(), value.encode()) for name, value in told.items()],
+            "name": name,
+            SCOPE_KEY: Call(request_id="r-1", public_url=RESOURCE),
+        }
         await limit(scope, receive, send)
         return sent
 
-    return lambda name, method="POST", headers=(): asyncio.create_task(one(name, method, list(headers)))
+    whole = {"type": "http.request", "body": MESSAGE, "more_body": False}
+    return lambda name, method="POST", path="/mcp", parts=(whole,), **headers: asyncio.create_task(
+        one(name, method, path, headers, list(parts))
+    )
 
 
 async def settle() -> None:
@@ -66,10 +111,6 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 async def gate(anyio_backend: str) -> Held:
     return Held()
-
-
-def limit_of(gate: Held) -> Capacity:
-    return Capacity(gate, clock=lambda: 0.0)  # type: ignore[arg-type]  # as much of a gate as is used
 
 
 @pytest.mark.anyio
@@ -89,12 +130,12 @@ async def test_refusal_can_be_read_by_a_page_and_in_the_log(
 ) -> None:
     call = calls(limit_of(gate))
     tasks = [call(number) for number in range(5)]
-    start, body = await call(5, headers=[(b"origin", ORIGIN.encode())])
+    start, body = await call(5, origin=ORIGIN)
     assert start["status"] == 503
     assert {(b"retry-after", b"1"), (b"access-control-allow-origin", ORIGIN.encode())} <= set(start["headers"])
     assert json.loads(body["body"]) == {"message": "This instance is busy; try again."}
     told = json.loads(capsys.readouterr().out)
-    assert (told["door"], told["request_id"], told["decision"]) == ("jwt", "r-1", "deny")
+    assert (told["door"], told["request_id"], told["decision"]) == ("platform", "r-1", "allow")
     assert (told["reason"], told["status"]) == ("instance_busy", 503)
     gate.open.set()
     await asyncio.gather(*tasks)
@@ -128,12 +169,168 @@ async def test_those_who_were_cut_off_leave_no_trace(small: None, gate: Held) ->
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("method", ["GET", "DELETE", "OPTIONS"])
-async def test_only_messages_take_a_place(small: None, gate: Held, method: str) -> None:
+@pytest.mark.parametrize(("method", "path"), [("GET", "/sse"), ("GET", "/own"), ("HEAD", "/own")])
+async def test_who_only_reads_takes_no_place(small: None, gate: Held, method: str, path: str) -> None:
     call = calls(limit_of(gate))
     tasks = [call(number) for number in range(5)]
-    tasks.append(call("other", method))
+    tasks.append(call("other", method, path))
     await settle()
     assert set(gate.began) == {0, 1, "other"}
     gate.open.set()
     await asyncio.gather(*tasks)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+async def test_own_routes_take_places_too(small: None, gate: Held, method: str) -> None:
+    call = calls(limit_of(gate))
+    tasks = [call(number, method, "/own") for number in range(5)]
+    await settle()
+    assert gate.began == [0, 1]
+    gate.open.set()
+    await asyncio.gather(*tasks)
+
+
+@pytest.mark.anyio
+async def test_tools_that_compute_do_not_all_begin_in_one_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else no health check could come in between."""
+    monkeypatch.setattr(capacity, "ROUND_SECONDS", 0.001)
+    rounds, began = 0, []
+
+    def next_round() -> None:
+        nonlocal rounds
+        rounds += 1
+        asyncio.get_running_loop().call_soon(next_round)
+
+    async def compute(scope: Any, receive: Any, send: Any) -> None:
+        began.append(rounds)
+        until = time.monotonic() + 0.005
+        while time.monotonic() < until:
+            pass
+        await respond(send, 200, [JSON], b"{}")
+
+    call = calls(limit_of(compute))
+    asyncio.get_running_loop().call_soon(next_round)
+    await asyncio.gather(*(call(number) for number in range(5)))
+    assert len(set(began)) == 5
+
+
+# Bodies
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "/mcp"), ("POST", "/own"), ("PUT", "/own"), ("PUT", "/swallows"), ("PUT", "/stream")]
+)
+async def test_late_body_is_408_wherever_it_goes(
+    method: str, path: str, small: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(capacity, "BODY_SECONDS", 0.05)
+    routed = MCPServer("routed")
+
+    @routed.custom_route("/own", methods=["POST", "PUT"])
+    async def own(request: Request) -> Response:
+        return PlainTextResponse(await request.body())
+
+    @routed.custom_route("/swallows", methods=["PUT"])
+    async def swallows(request: Request) -> Response:
+        try:
+            await request.body()
+        except Exception:  # noqa: BLE001 - what such a route may not get to see
+            return PlainTextResponse("swallowed")
+        return PlainTextResponse("whole")
+
+    @routed.custom_route("/stream", methods=["PUT"])
+    async def stream(request: Request) -> Response:
+        return PlainTextResponse(b"".join([part async for part in request.stream()]))
+
+    monkeypatch.setattr(server_module, "load_server", lambda _: (routed, Scopes()))
+    made, app = build_app(read_settings({"MCP_DOOR": "platform"}), streaming=True)()
+    begun = {"type": "http.request", "body": b"{", "more_body": True}
+    async with app.router.lifespan_context(app):
+        call = calls(limited(made))
+        for _ in range(3):  # more often than there are places
+            start, body = await call(0, method, path, [begun])
+            assert (start["status"], (b"connection", b"close") in start["headers"]) == (408, True)
+            assert json.loads(body["body"]) == {"message": "The body did not arrive within 0.05 seconds."}
+            told = json.loads(capsys.readouterr().out)
+            assert (told["decision"], told["reason"], told["status"]) == ("allow", "message_late", 408)
+
+
+@pytest.mark.anyio
+async def test_what_a_route_does_between_two_parts_is_not_the_callers_delay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(capacity, "BODY_SECONDS", 0.05)
+
+    async def slow(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await asyncio.sleep(0.1)
+
+        async def on_its_way() -> Any:
+            await asyncio.sleep(0)  # read from the connection only now
+            return await receive()
+
+        body = await read_body(scope["headers"], on_its_way, 1000)
+        await respond(send, 200, [JSON], body or b"")
+
+    parts = [{"type": "http.request", "body": b"{", "more_body": more} for more in (True, False)]
+    start, body = await calls(limit_of(slow))(0, "PUT", "/own", parts)
+    assert (start["status"], body["body"]) == (200, b"{")
+
+
+@pytest.mark.anyio
+async def test_who_hangs_up_before_his_body_is_there_is_cut_off(capsys: pytest.CaptureFixture[str]) -> None:
+    parts = [{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}]
+    assert await calls(limit_of(Held()))(0, parts=parts) == []
+    told = json.loads(capsys.readouterr().out)
+    assert (told["decision"], told["reason"], told["status"]) == ("deny", "cut_off", None)
+
+
+# Strangers
+
+
+@asynccontextmanager
+async def issuer_that_hangs() -> AsyncIterator[str]:
+    """One that gives its keys once and then takes connections without a word."""
+    keys = key_set(jwk(rsa_key()))
+    answers = [b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(keys) + keys]
+    held: list[asyncio.StreamWriter] = []
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        held.append(writer)
+        await reader.readuntil(b"\r\n\r\n")
+        if answers:
+            writer.write(answers.pop())
+            await writer.drain()
+
+    server = await asyncio.start_server(take, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+        for writer in held:
+            writer.close()
+
+
+@pytest.mark.anyio
+async def test_strangers_who_wait_for_a_hanging_issuer_hold_no_place(small: None, gate: Held) -> None:
+    gate.open.set()
+    now = int(time.time())
+    async with issuer_that_hangs() as issuer:
+        source = KeySource(issuer, jwks_url=f"{issuer}/jwks")
+        call = calls(limit_of(gate, JwtDoor([(Policy(issuer, frozenset({RESOURCE})), source)])))
+
+        def bearer(kid: str) -> dict[str, str]:
+            made = token(header={"kid": kid}, claims={"iss": issuer, "iat": now, "exp": now + 600})
+            return {"authorization": f"Bearer {made}"}
+
+        assert (await call("first", **bearer("k1")))[0]["status"] == 200
+        strangers = [call(f"stranger {number}", **bearer(f"unknown-{number}")) for number in range(20)]
+        await settle()
+        for number in range(5):
+            answer = await asyncio.wait_for(call(number, **bearer("k1")), 2)
+            assert answer[0]["status"] == 200
+        assert not any(stranger.done() for stranger in strangers), "they wait for the issuer"
+        for stranger in strangers:
+            stranger.cancel()
+        await asyncio.gather(*strangers, return_exceptions=True)
+    assert gate.began == ["first", 0, 1, 2, 3, 4]

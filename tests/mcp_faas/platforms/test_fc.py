@@ -147,13 +147,15 @@ async def test_platforms_headers_go_no_further_than_the_call() -> None:
     assert seen[0][SCOPE_KEY] == Call(request_id="r-1", public_url="https://mcp.example.com/mcp")
 
 
+@pytest.mark.usefixtures("handler")  # leaves the demo server, one object per process, as it was
 def test_web_function_listens_where_fc_looks_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """On every interface, with connections kept for 15 minutes, and deaf to the proxies' headers."""
     import uvicorn
 
     served: list[uvicorn.Config] = []
     monkeypatch.setattr(uvicorn.Server, "run", lambda self: served.append(self.config))
-    run_web_function(lambda *_: None, 9000, None)  # type: ignore[arg-type]  # never called
+    gate, _ = build_app(read_settings({"MCP_DOOR": "platform"}), streaming=True)()
+    run_web_function(gate, 9000, None)
     config = served[0]
     assert (config.host, config.port, config.timeout_keep_alive) == ("0.0.0.0", 9000, 900)  # noqa: S104 - what FC wants
     assert (config.proxy_headers, config.access_log, config.server_header) == (False, False, False)
