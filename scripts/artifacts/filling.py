@@ -61,7 +61,7 @@ def fill(
         broken = bytecode.compile_folder(folder, own, python, target.python, artifact.code_folder)
         for name in broken:
             say(f"{artifact.name}: {name} does not compile with Python {target.python}; it is in the artifact as it is")
-        bytecode.check(folder, own, target.python, without=broken)
+        bytecode.check(folder, own, python, target.python, without=broken)
     else:
         warn_of_missing_bytecode(artifact.name, target.python, say)
     archive.settle_modes(folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import marshal
 import py_compile
 import subprocess
 import sys
@@ -95,6 +96,24 @@ def swap_the_kinds(folder: Path) -> None:
     compile_again(folder / "mine.py", py_compile.PycInvalidationMode.UNCHECKED_HASH)
 
 
+def change_the_source_of(name: str) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        (folder / f"{name}.py").write_text("VALUE = 2\n")
+
+    return change
+
+
+def leave_of_the_body(body: bytes | None) -> Callable[[Path], None]:
+    """That, or where it is none, its first half."""
+
+    def leave(folder: Path) -> None:
+        path = bytecode.compiled(folder / "theirs.py", HERE)
+        whole = path.read_bytes()
+        path.write_bytes(whole[: (16 + len(whole)) // 2] if body is None else whole[:16] + body)
+
+    return leave
+
+
 @pytest.mark.parametrize(
     ("plant", "reason"),
     [
@@ -105,20 +124,35 @@ def swap_the_kinds(folder: Path) -> None:
         (compile_by_time("theirs"), r"theirs\.cpython-\d+\.pyc is not unchecked-hash"),
         (compile_by_time("mine"), r"mine\.cpython-\d+\.pyc is not checked-hash"),
         (swap_the_kinds, r"mine\.cpython-\d+\.pyc is not checked-hash"),
+        (change_the_source_of("theirs"), r"theirs\.cpython-\d+\.pyc is of another source"),
+        (change_the_source_of("mine"), r"mine\.cpython-\d+\.pyc is of another source"),
+        (leave_of_the_body(None), r"theirs\.cpython-\d+\.pyc holds no code"),
+        (leave_of_the_body(b""), r"theirs\.cpython-\d+\.pyc holds no code"),
+        (leave_of_the_body(b"junkjunk"), r"theirs\.cpython-\d+\.pyc holds no code"),
+        (leave_of_the_body(marshal.dumps("text")), r"theirs\.cpython-\d+\.pyc holds no code"),
         (leave_a_stray, r"theirs\.cpython-\d+\.pyc belongs to no source"),
     ],
 )
 def test_a_fault_in_the_bytecode_stops_the_build(folder: Path, plant: Callable[[Path], None], reason: str) -> None:
     compile_here(folder)
-    bytecode.check(folder, [folder / "mine.py"], HERE)
+    bytecode.check(folder, [folder / "mine.py"], Path(sys.executable), HERE)
     plant(folder)
     with pytest.raises(BuildError, match=reason):
-        bytecode.check(folder, [folder / "mine.py"], HERE)
+        bytecode.check(folder, [folder / "mine.py"], Path(sys.executable), HERE)
+
+
+def test_a_python_that_ends_over_the_bytecode_stops_the_build(folder: Path, tmp_path: Path) -> None:
+    compile_here(folder)
+    ending = tmp_path / "python"
+    ending.write_text("#!/bin/sh\nexit 1\n")
+    ending.chmod(0o755)
+    with pytest.raises(BuildError, match="ends when it reads the bytecode"):
+        bytecode.check(folder, [folder / "mine.py"], ending, HERE)
 
 
 def test_what_does_not_compile_has_no_bytecode_to_check(folder: Path) -> None:
     (folder / "theirs.py").write_text("print 'Python 2'\n")
-    bytecode.check(folder, [folder / "mine.py"], HERE, without=compile_here(folder))
+    bytecode.check(folder, [folder / "mine.py"], Path(sys.executable), HERE, without=compile_here(folder))
 
 
 def test_bytecode_of_another_python_than_the_target_is_refused(folder: Path) -> None:
@@ -129,7 +163,7 @@ def test_bytecode_of_another_python_than_the_target_is_refused(folder: Path) -> 
     )
     assert done.returncode == 0, done.stderr
     with pytest.raises(BuildError, match="is no bytecode of a released Python"):
-        bytecode.check(folder, [folder / "mine.py"], HERE)
+        bytecode.check(folder, [folder / "mine.py"], Path(sys.executable), HERE)
 
 
 RENAMED = """
