@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import MCPServer, RequestStateBoundary
-from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
 from mcp.shared.exceptions import MCPError
 from mcp.shared.uri_template import UriTemplate
@@ -41,6 +41,9 @@ logger = logging.getLogger(__name__)
 # The gate has checked the Origin, and nothing here is ever built from the Host: behind a gateway that is the
 # platform's name for the function, which no list of ours could know (the SDK's check would answer 421).
 _CHECKED_IN_FRONT = TransportSecuritySettings(enable_dns_rebinding_protection=False)
+
+# As it was before the user's module was imported, which may put another in its place.
+_SDKS_APP = MCPServer.streamable_http_app
 
 
 def load_server(address: str) -> tuple[MCPServer[Any], Scopes]:
@@ -103,7 +106,8 @@ def build_app(settings: Settings, *, streaming: bool) -> Callable[[], tuple[Gate
             )
             app.router.routes.extend(sse.routes[:2])
         gate = _gate(app, settings, door, scopes)
-        return replace(gate, straight=_straight_to(server.session_manager, app), before_end=before_end), app
+        straight = _straight_to(server.session_manager, app) if _as_the_sdk_made_it(server, app) else None
+        return replace(gate, straight=straight, before_end=before_end), app
 
     return make
 
@@ -116,6 +120,18 @@ def _straight_to(manager: StreamableHTTPSessionManager, app: Starlette) -> ASGIA
         await manager.handle_request(scope, receive, send)
 
     return straight
+
+
+def _as_the_sdk_made_it(server: MCPServer[Any], app: Starlette) -> bool:
+    """Is nothing of the user's before the endpoint? What he put there, a check of his own too, is not gone past."""
+    first = app.router.routes[0]
+    return (
+        getattr(server.streamable_http_app, "__func__", None) is _SDKS_APP
+        and not app.user_middleware
+        and isinstance(first, Route)
+        and first.path == ENDPOINT
+        and type(first.app) is StreamableHTTPASGIApp
+    )
 
 
 def _gate(app: Starlette, settings: Settings, door: Door, scopes: Scopes) -> Gate:
@@ -183,7 +199,7 @@ async def _survive(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> 
     """A tool that ends its process, as argument parsers do, ends its own call: the instance belongs to others too."""
     try:
         return await call_next(ctx)
-    except (Exception, asyncio.CancelledError, KeyboardInterrupt, GeneratorExit):
+    except (Exception, asyncio.CancelledError, KeyboardInterrupt):
         raise
     except BaseException:
         logger.exception("%s tried to end the process", ctx.method)

@@ -6,10 +6,14 @@ import json
 import sys
 import types
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from mcp.server.mcpserver import Context, MCPServer
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mcp_faas import server as server_module
 from mcp_faas.auth.scopes import Scopes
@@ -89,3 +93,94 @@ async def test_tool_finds_its_request_and_its_app(era: str, monkeypatch: pytest.
     async with client({"MCP_DOOR": "platform"}) as http:
         answer = await post(http, "tools/call", mcp.call("look"), era=era)
     assert answer.json()["result"]["structuredContent"] == {"result": "POST /mcp Starlette platform"}
+
+
+class Refusing:
+    """A check of the user's, as ASGI middleware, that lets nobody in."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        await send({"type": "http.response.start", "status": 418, "headers": []})
+        await send({"type": "http.response.body", "body": b"not for you"})
+
+
+class Subclass(MCPServer[Any]):
+    def streamable_http_app(self, **options: Any) -> Starlette:
+        app = super().streamable_http_app(**options)
+        app.add_middleware(Refusing)
+        return app
+
+
+class SubclassAroundTheRouter(MCPServer[Any]):
+    def streamable_http_app(self, **options: Any) -> Starlette:
+        app = super().streamable_http_app(**options)
+        app.router.middleware_stack = Refusing(app.router.middleware_stack)
+        return app
+
+
+def with_method_of_its_own() -> MCPServer[Any]:
+    server = MCPServer[Any]("instance")
+    make = server.streamable_http_app
+
+    def wrapped(**options: Any) -> Starlette:
+        app = make(**options)
+        app.router.routes.insert(0, Mount("/", Refusing(app)))
+        return app
+
+    server.streamable_http_app = wrapped  # type: ignore[method-assign]  # as users of Python do
+    return server
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("era", [mcp.MODERN, mcp.LEGACY[0]])
+@pytest.mark.parametrize("make", [lambda: Subclass("s"), lambda: SubclassAroundTheRouter("s"), with_method_of_its_own])
+async def test_middleware_of_the_users_is_not_gone_past(
+    make: Callable[[], MCPServer[Any]], era: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = make()
+
+    @server.tool()
+    async def secret() -> str:
+        return "told"
+
+    monkeypatch.setattr(server_module, "load_server", lambda _: (server, Scopes()))
+    async with client({"MCP_DOOR": "platform"}) as http:
+        answer = await post(http, "tools/call", mcp.call("secret"), era=era)
+    assert (answer.status_code, answer.text) == (418, "not for you")
+
+
+@pytest.mark.anyio
+async def test_middleware_that_comes_with_the_sdks_class_is_not_gone_past(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = MCPServer("instrumented")
+    build = Starlette.__init__
+
+    def instrumented(app: Starlette, *args: Any, **options: Any) -> None:
+        build(app, *args, **options)
+        app.add_middleware(Refusing)
+
+    monkeypatch.setattr(Starlette, "__init__", instrumented)
+    monkeypatch.setattr(server_module, "load_server", lambda _: (server, Scopes()))
+    async with client({"MCP_DOOR": "platform"}) as http:
+        answer = await post(http, "tools/list")
+    assert answer.status_code == 418
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("era", [mcp.MODERN, mcp.LEGACY[0]])
+async def test_generator_exit_of_a_tool_is_an_error_of_the_tool(era: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = MCPServer("closing")
+
+    @server.tool()
+    async def closes() -> str:
+        raise GeneratorExit
+
+    monkeypatch.setattr(server_module, "load_server", lambda _: (server, Scopes()))
+    async with client({"MCP_DOOR": "platform"}) as http:
+        for _ in range(2):
+            answer = await post(http, "tools/call", mcp.call("closes"), era=era)
+            assert answer.json()["result"]["isError"] is True
