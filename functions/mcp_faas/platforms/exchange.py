@@ -16,7 +16,7 @@ _TEXT = [b"content-type", b"text/plain; charset=utf-8"]
 
 
 class Exchange:
-    """Answers with 500 where the app has not answered, whatever ended it; see `answered` for whether it has ended."""
+    """Answers with 500 where the app has not answered, whatever ended it; see `over` for whether it has ended."""
 
     def __init__(self, scope: dict[str, Any], body: bytes) -> None:
         self.scope = scope
@@ -39,8 +39,6 @@ class Exchange:
         """Let the app answer. Raises nothing: a tool that ends its task, or the process, ends its own call."""
         try:
             await app(self.scope, self._receive, self._send)
-        except GeneratorExit:
-            raise  # the loop is gone, and nobody waits
         except BaseException:  # noqa: S110, BLE001 - the gate has logged a defect, and who was cut off hears of it
             pass
         finally:

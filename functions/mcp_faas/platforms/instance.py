@@ -1,16 +1,20 @@
 """One instance of a function that is called with events: one loop and one task for its whole life. No event shapes.
 
-An MCP app has a lifespan that can be entered once, and its plain `def` tools run in threads that belong to the task
-that started them. So the app runs in one task that outlives the calls; a call hands it a request and waits.
+An MCP app has a lifespan that can be entered once, and its plain `def` tools run in threads that belong to the topmost
+task of those that anyio knows. So the app runs in one task that outlives the calls; a call hands it a request and
+waits. Each request is answered in a child of that task, for a tool can do to its task what the next caller must not
+find: set a context variable, or cancel it, at once or later.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable
 from typing import Any
 
+import anyio
 from mangum.types import ASGI, Response
 from starlette.applications import Starlette
 
@@ -43,15 +47,17 @@ class Instance:
         self._task = loop.create_task(self._serve(loop, ready))  # kept: a loop holds its tasks only weakly
         loop.run_until_complete(ready)
         self._loop = loop
+        self._task.add_done_callback(lambda _: self._halt(loop))
         return loop
 
     def answer(self, scope: dict[str, Any], body: bytes, seconds: float) -> Response:
         """The app's response to one request.
 
         Raises `CallCutOff` after `seconds`; the app is then given up with everything that it has begun, so that the
-        next call finds a fresh one.
+        next call finds a fresh one. The same when the lifespan ends during the call, or when something wants to end
+        the process (`KeyboardInterrupt`), which is raised.
         """
-        if self._loop is not None and self._next.done():
+        if self._loop is not None and (self._next.done() or self._task.done()):
             self.stop()  # nobody waits for a request: the lifespan has ended by itself
         loop = self._loop or self.start()
         end = loop.time() + seconds
@@ -61,13 +67,17 @@ class Instance:
         try:
             # The task stops the loop when it has answered. To wait for a future's end instead would be one more turn of
             # the loop for each call; and a tool may stop the loop too, which ends nobody's call.
-            while not (exchange.over or exchange.expired):
+            while not (exchange.over or exchange.expired or self._task.done()):
                 loop.run_forever()
+        except BaseException:
+            self._give_up(loop)
+            raise
         finally:
             timer.cancel()
         if not exchange.over:
             self._give_up(loop)
-            raise CallCutOff
+            if exchange.expired:
+                raise CallCutOff
         return exchange.response
 
     def stop(self) -> None:
@@ -79,19 +89,29 @@ class Instance:
         app, inner = self._make()
         try:
             # The lifespan is entered and left in this one task: anyio's cancel scopes demand it.
-            async with inner.router.lifespan_context(inner):
+            async with inner.router.lifespan_context(inner), anyio.create_task_group() as exchanges:
                 ready.set_result(None)
                 while True:
                     exchange = await self._next
                     self._next = loop.create_future()
-                    await exchange.run(app)
-                    if self._loop is not loop:
-                        return  # it was given up
-                    loop.stop()
+                    exchanges.start_soon(self._exchange, exchange, app, loop)
         except Exception as error:
             if ready.done():
                 raise
             ready.set_exception(error)
+
+    async def _exchange(self, exchange: Exchange, app: ASGI, loop: asyncio.AbstractEventLoop) -> None:
+        await exchange.run(app)
+        if self._loop is loop:
+            loop.stop()
+            # A cancellation that the app has asked for and not waited for is waited for here: a task that ends
+            # cancelled would take the group with it, and the lifespan.
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(0)
+
+    def _halt(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._loop is loop:  # else it was given up, and runs to its own end
+            loop.stop()
 
     def _end_with_main_thread(self) -> None:
         """When the interpreter ends, leave the lifespan: the workers of the one task end with it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -11,11 +12,20 @@ from typing import Any
 
 import anyio
 import pytest
+from mangum.types import Response
 from mcp.server.mcpserver import MCPServer
 from starlette.applications import Starlette
 
 from mcp_faas.platforms.instance import CallCutOff, Instance
 from support import mcp
+
+CALLER: contextvars.ContextVar[str] = contextvars.ContextVar("CALLER", default="nobody")
+
+
+def this_task() -> asyncio.Task[Any]:
+    task = asyncio.current_task()
+    assert task is not None
+    return task
 
 
 class Probe:
@@ -55,6 +65,72 @@ class Probe:
                     await asyncio.sleep(0.05)
             return "too late"
 
+        @server.tool()
+        async def signs_in() -> str:
+            CALLER.set("alice")
+            return "signed in"
+
+        @server.tool()
+        async def who() -> str:
+            cancelled = getattr(this_task(), "cancelling", lambda: 0)()  # Python 3.11 began to count them
+            return f"{CALLER.get()}, cancelled {cancelled} times"
+
+        @server.tool()
+        async def cancels_itself() -> str:
+            this_task().cancel()
+            await asyncio.sleep(0)
+            return "never"
+
+        @server.tool()
+        async def cancels_itself_at_the_end() -> str:
+            this_task().cancel()
+            return "perhaps"
+
+        @server.tool()
+        async def cancels_itself_soon() -> str:
+            asyncio.get_running_loop().call_soon(this_task().cancel)
+            return "perhaps"
+
+        @server.tool()
+        async def leaves_a_timer() -> str:
+            asyncio.get_running_loop().call_later(0.05, this_task().cancel)
+            return "in time"
+
+        @server.tool()
+        async def takes_a_while() -> str:
+            await asyncio.sleep(0.2)
+            return "done"
+
+        @server.tool()
+        async def cancels_every_task() -> str:
+            for task in asyncio.all_tasks():
+                task.cancel()
+            await asyncio.sleep(0)
+            return "never"
+
+        @server.tool()
+        async def cancels_every_task_soon() -> str:
+            for task in asyncio.all_tasks():
+                asyncio.get_running_loop().call_soon(task.cancel)
+            return "perhaps"
+
+        @server.tool()
+        async def closes() -> str:
+            raise GeneratorExit
+
+        @server.tool()
+        async def interrupts() -> str:
+            raise KeyboardInterrupt
+
+        @server.tool()
+        async def interrupts_elsewhere() -> str:
+            async def interrupt() -> None:
+                raise KeyboardInterrupt
+
+            background = asyncio.ensure_future(interrupt())
+            await asyncio.sleep(60)
+            return f"too late {background}"
+
         self.server = server
         self.instance = Instance(self.make)
 
@@ -70,8 +146,13 @@ class Probe:
         app = self.server.streamable_http_app(stateless_http=True, json_response=True)
         return app, app
 
-    def call(self, tool: str, seconds: float = 10) -> str:
-        headers = {"host": "localhost:1", **mcp.headers("tools/call")}
+    def call(self, tool: str, seconds: float = 10, era: str = mcp.LEGACY[0]) -> str:
+        answer = self.answer(tool, seconds, era)
+        assert answer["status"] == 200
+        return answer["body"].decode()
+
+    def answer(self, tool: str, seconds: float = 10, era: str = mcp.LEGACY[0]) -> Response:
+        headers = {"host": "localhost:1", **mcp.headers("tools/call", mcp.call(tool), era=era)}
         scope = {
             "type": "http",
             "method": "POST",
@@ -85,9 +166,7 @@ class Probe:
             "client": ("192.0.2.1", 0),
             "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
         }
-        answer = self.instance.answer(scope, mcp.message("tools/call", mcp.call(tool)), seconds)
-        assert answer["status"] == 200
-        return answer["body"].decode()
+        return self.instance.answer(scope, mcp.message("tools/call", mcp.call(tool), era=era), seconds)
 
 
 @pytest.fixture
@@ -132,6 +211,64 @@ def test_tool_that_stops_the_loop_ends_no_call(probe: Probe) -> None:
     assert "all the same" in probe.call("stops_the_loop")
     assert "plain" in probe.call("plain")
     assert probe.entered == 1
+
+
+eras = pytest.mark.parametrize("era", [mcp.MODERN, mcp.LEGACY[0]])
+
+
+@eras
+def test_context_of_one_caller_does_not_reach_the_next(probe: Probe, era: str) -> None:
+    assert "signed in" in probe.call("signs_in", era=era)
+    assert "nobody, cancelled 0 times" in probe.call("who", era=era)
+    assert probe.entered == 1
+
+
+@eras
+@pytest.mark.parametrize("tool", ["cancels_itself", "cancels_itself_at_the_end", "cancels_itself_soon"])
+def test_tool_that_cancels_itself_leaves_no_trace(probe: Probe, tool: str, era: str) -> None:
+    for _ in range(3):
+        probe.answer(tool, era=era)  # what the tool gets for it is the SDK's to say
+        assert "nobody, cancelled 0 times" in probe.call("who", era=era)
+    assert probe.entered == 1
+
+
+@eras
+def test_cancellation_that_a_tool_left_behind_does_not_reach_the_next_caller(probe: Probe, era: str) -> None:
+    assert "in time" in probe.call("leaves_a_timer", era=era)
+    assert "done" in probe.call("takes_a_while", era=era)
+
+
+@eras
+@pytest.mark.parametrize("tool", ["cancels_every_task", "cancels_every_task_soon"])
+def test_end_of_the_one_task_costs_nobody_his_time(probe: Probe, tool: str, era: str) -> None:
+    probe.call("who", era=era)
+    began = time.monotonic()
+    probe.answer(tool, seconds=20, era=era)
+    probe.answer("who", seconds=20, era=era)  # a cancellation that comes late may end this one, which hears so at once
+    assert "nobody" in probe.call("who", seconds=20, era=era)
+    assert time.monotonic() - began < 10
+    assert probe.entered == 2
+
+
+def test_generator_exit_of_a_tool_ends_its_call_at_once(probe: Probe) -> None:
+    began = time.monotonic()
+    assert probe.answer("closes", seconds=20, era=mcp.MODERN)["status"] == 500
+    assert "plain" in probe.call("plain", seconds=20)
+    assert time.monotonic() - began < 10
+
+
+@eras
+@pytest.mark.parametrize("tool", ["interrupts", "interrupts_elsewhere"])
+def test_call_after_an_interrupt_finds_a_fresh_app(probe: Probe, tool: str, era: str) -> None:
+    probe.call("who", era=era)
+    if tool == "interrupts" and era == mcp.MODERN:
+        assert probe.answer(tool, era=era)["status"] == 500  # raised in the call's own task, it ends that alone
+    else:
+        with pytest.raises(KeyboardInterrupt):
+            probe.answer(tool, era=era)
+        assert (probe.entered, probe.left) == (1, 1)
+    for _ in range(3):
+        assert "nobody" in probe.call("who", era=era)
 
 
 def test_lifespan_that_ends_by_itself_is_entered_anew() -> None:
