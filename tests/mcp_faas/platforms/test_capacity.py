@@ -258,6 +258,26 @@ async def test_late_body_is_408_wherever_it_goes(
 
 
 @pytest.mark.anyio
+async def test_body_that_drips_is_late_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(capacity, "BODY_SECONDS", 0.1)
+
+    async def drips(scope: Any, receive: Any, send: Any) -> None:
+        async def dripping() -> Any:
+            await asyncio.sleep(0.02)
+            return {"type": "http.request", "body": b" ", "more_body": True}
+
+        async def sent(message: Any) -> None:
+            answers.append(message)
+
+        await limit(scope, dripping, sent)
+
+    answers: list[Any] = []
+    limit = limit_of(Held())
+    await asyncio.wait_for(calls(drips)(0), 10)
+    assert answers[0]["status"] == 408
+
+
+@pytest.mark.anyio
 async def test_what_a_route_does_between_two_parts_is_not_the_callers_delay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(capacity, "BODY_SECONDS", 0.05)
 
