@@ -66,6 +66,24 @@ def requirers(
     return found
 
 
+def closure(installed: Mapping[str, Distribution], target: Target, roots: Iterable[Requirement]) -> set[str]:
+    """What the roots bring with them to the target, they included."""
+    environment = marker_environment(target)
+    extras: dict[str, set[str]] = defaultdict(set)  # of each that is reached, "" for itself
+    queue = list(roots)
+    while queue:
+        root = queue.pop()
+        name = canonicalize_name(root.name)
+        new = {"", *root.extras} - extras[name]
+        if name not in installed or not new:
+            continue
+        extras[name] |= new
+        for each in installed[name].requires:
+            if each.marker is None or any(each.marker.evaluate({**environment, "extra": extra}) for extra in new):
+                queue.append(each)
+    return {name for name, found in extras.items() if found}
+
+
 def named_in(requirements: Path) -> list[Requirement]:
     """What a person has asked for by name; options and other files that are read in name nothing here."""
     lines = (line.partition(" #")[0].strip() for line in requirements.read_text(encoding="utf-8").splitlines())

@@ -20,7 +20,7 @@ from artifacts import distributions
 from artifacts.deployables import Artifact, Target
 from artifacts.errors import BuildError
 from artifacts.imports import imported_modules
-from artifacts.unused import ROWS, Unused
+from artifacts.unused import OURS, ROWS, Unused
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ class Installed:
     named: list[Requirement]  # by the user's requirements
     rooms: Collection[Path]  # the user's own files, wherever they lie
     modules: dict[str, frozenset[str]] = field(default_factory=dict)  # what each source imports, as far as asked
+    strings: dict[str, frozenset[str]] = field(default_factory=dict)  # that stand in it, likewise
 
     def strip(self, rows: Iterable[Unused] = ROWS) -> tuple[list[Removed], list[Kept]]:
         """Remove what can go; returns that, and what had to stay although a row names it."""
@@ -104,6 +105,9 @@ class Installed:
         for name in self._sources:
             if name not in gone and name not in row.spared and self._uses(name, row):
                 return f"{name} uses it"
+        for name in self._unread:
+            if name not in gone and name not in self.owners[row.distribution] and self._names(name, row):
+                return f"{name} names it"
         return ""
 
     def _uses(self, name: str, row: Unused) -> bool:
@@ -120,6 +124,32 @@ class Installed:
             if any(module == wanted or module.startswith(f"{wanted}.") for module in self.modules[name]):
                 return True
         return False
+
+    def _names(self, name: str, row: Unused) -> bool:
+        """Does a file of a user's package name it, as a file of his own would?"""
+        content = self._unread[name]
+        if not name.endswith(".py"):
+            return _stands_in(content, row)
+        if not any(all(part.encode() in content for part in wanted.split(".")) for wanted in row.imports):
+            return False
+        if name not in self.strings:
+            try:
+                self.strings[name] = frozenset(_strings(ast.parse(content)))
+            except (SyntaxError, ValueError):  # not a source for this Python: `_imports_of` takes each of its words
+                self.strings[name] = frozenset()
+        return _leads_to(self.strings[name], row)
+
+    @cached_property
+    def _unread(self) -> dict[str, bytes]:
+        """What a user's packages may name a module in: their code, compiled or not, and what they offer to others."""
+        ours = distributions.closure(self._distributions, self.target, map(Requirement, OURS))
+        names = sorted(name for owner, names in self.owners.items() if owner not in ours for name in names)
+        paths = {name: self.folder / name for name in names}
+        return {
+            name: path.read_bytes()
+            for name, path in paths.items()
+            if (path.suffix in (".py", ".so") or path.name == "entry_points.txt") and path.is_file()
+        }
 
     @cached_property
     def _sources(self) -> dict[str, bytes]:
@@ -146,14 +176,36 @@ def _imports_of(path: Path, folder: Path) -> frozenset[str]:
 def _mentions(path: Path, row: Unused) -> bool:
     """Does a user's file name it: in an import, in a string that may become one, or, where it is no Python, at all?"""
     content = path.read_bytes()
+    if path.suffix != ".py":
+        return _stands_in(content, row)
+    if any(word.encode() in content for word in row.words):
+        return True
+    tree = ast.parse(content)
+    return _leads_to((*_strings(tree), *_plain_imports(tree)), row)
+
+
+def _stands_in(content: bytes, row: Unused) -> bool:
     if any(word.encode() in content for word in row.words):
         return True
     names = "|".join(re.escape(name) for name in row.imports)
-    if path.suffix != ".py":
-        return bool(names) and re.search(rf"(?<![\w.])({names})\b".encode(), content) is not None
-    tree = ast.parse(content)
-    strings = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
-    return any(re.match(rf"({names})($|[.:])", name) for name in (*strings, *_plain_imports(tree)))
+    return bool(names) and re.search(rf"(?<![\w.])({names})\b".encode(), content) is not None
+
+
+def _leads_to(names: Iterable[str], row: Unused) -> bool:
+    wanted = re.compile(rf"({'|'.join(re.escape(name) for name in row.imports)})($|[.:])")
+    return any(wanted.match(name) for name in names)
+
+
+def _strings(tree: ast.AST) -> Iterable[str]:
+    """Each, and the two of `import_module(".name", "package")` as one."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+        elif isinstance(node, ast.Call):
+            given = [*node.args, *(each.value for each in node.keywords)]
+            texts = [one.value for one in given if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+            if len(texts) == 2 and texts[0].startswith("."):
+                yield texts[1] + texts[0]
 
 
 def _plain_imports(tree: ast.AST) -> Iterable[str]:

@@ -10,8 +10,10 @@ import pytest
 from packaging.requirements import Requirement
 
 from artifacts.deployables import Artifact, Target
+from artifacts.distributions import named_in
 from artifacts.stripping import Installed
-from artifacts.unused import EVERYTHING, Unused
+from artifacts.unused import EVERYTHING, OURS, Unused
+from support.projects import ROOT
 
 ARTIFACT = Artifact("aws", "mcp_server", ("aws_lambda",))
 TARGET = Target("3.13", "x86_64")
@@ -177,6 +179,47 @@ def test_a_requirer_that_goes_keeps_nothing_and_one_that_stays_brings_all_back(f
 def test_a_file_of_the_user_keeps_what_it_names(folder: Folder, name: str, text: str, kept: bool) -> None:
     folder.room(name, text)
     assert folder.strip(ALL) == ([f"{name} mentions it"] if kept else [])
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "kept"),
+    [
+        ("more/__init__.py", "import importlib\nT = {'Old': 'lib.old'}\nimportlib.import_module(T['Old'])", True),
+        ("more/__init__.py", "import importlib\nimportlib.import_module('.old', 'lib')", True),
+        ("more/__init__.py", "import importlib\nimportlib.import_module('.old', package='lib')", True),
+        ("more/__init__.py", "FORMATTER = {'()': 'lib.old.Formatter'}", True),
+        ("more/__init__.py", '"Like lib.old, which is another."', False),
+        ("more/__init__.py", "NAMES = ('lib', 'old', 'glib.old', 'lib.older')", False),
+        ("more/_fast.cpython-313-x86_64-linux-gnu.so", "\x7fELF\0lib.old\0", True),
+        ("more/_fast.cpython-313-x86_64-linux-gnu.so", "\x7fELF\0__old__\0", True),
+        ("more/_fast.cpython-313-x86_64-linux-gnu.so", "\x7fELF\0glib.old\0lib.older\0", False),
+        ("more-1.dist-info/entry_points.txt", "[plugins]\nx = lib.old:plugin\n", True),
+        ("more-1.dist-info/entry_points.txt", "[plugins]\nx = more:lib\n", False),
+        ("more/notes.txt", "lib.old", False),
+    ],
+)
+def test_a_package_of_the_user_keeps_what_it_names(folder: Folder, name: str, text: str, kept: bool) -> None:
+    folder.add("more", {name: text})
+    assert folder.strip(PART) == ([f"{name} names it"] if kept else [])
+    assert folder.has("lib/old") is kept
+
+
+def test_what_the_project_brings_itself_keeps_nothing_by_a_string(folder: Folder) -> None:
+    """The rows were made in view of it: `mcp` names modules that it imports for those who ask."""
+    folder.add("mcp", {"mcp/__init__.py": "LATE = 'lib.old'"}, "below", "aside; extra == 'cli'")
+    folder.add("below", {"below.py": "LATE = 'lib.old'"})
+    assert folder.strip(PART) == []
+    folder = Folder(folder.place.with_name("other"))
+    folder.add("mcp", {"mcp/__init__.py": ""}, "aside; extra == 'cli'")
+    folder.add("aside", {"aside.py": "LATE = 'lib.old'"})
+    folder.named = [Requirement("mcp[cli]")]
+    assert folder.strip(PART) == ["aside.py names it"], "an extra that the user asks for brings his packages"
+
+
+def test_what_is_the_project_s_own_is_still_required() -> None:
+    files = (ROOT / "functions").glob("*/requirements*.in")
+    named = {(each.name.lower(), frozenset(each.extras)) for file in files for each in named_in(file)}
+    assert {(each.name, frozenset(each.extras)) for each in map(Requirement, OURS)} <= named
 
 
 def test_a_file_that_another_distribution_has_put_there_stays(folder: Folder) -> None:
