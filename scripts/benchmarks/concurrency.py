@@ -10,7 +10,7 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +24,8 @@ ROOT = Path(__file__).resolve().parents[2]
 LOOPBACK = ROOT / "scripts/edges/loopback"
 CALLERS = (1, 10, 50, 100, 200)
 START_SECONDS = 60
+PATIENCE_SECONDS = 30  # with a round that has too few answers yet
+OURS_WEB, SDK_WEB = "ours-fc", "sdk-uvicorn"
 
 
 @dataclass
@@ -37,7 +39,7 @@ class Taken:
     callers_busy: list[float] = field(default_factory=list)  # share of one core that the load itself took
 
     def add(self, answer: dict[str, Any]) -> None:
-        milliseconds = [value * 1000 for value in answer["seconds"]] or [float("inf")]
+        milliseconds = [value * 1000 for value in answer["seconds"]]
         self.per_second.append(len(answer["seconds"]) / answer["took"])
         self.median_ms.append(ratios.median(milliseconds))
         self.p99_ms.append(ratios.percentile(milliseconds, 99))
@@ -57,12 +59,12 @@ class Server:
 
 def ours(folder: Path, python: Path, port: int) -> Server:
     environment = {"FC_SERVER_PORT": str(port), "MCP_DOOR": "platform", "PYTHONPATH": str(LOOPBACK)}
-    return Server("ours-fc", (str(python), "-m", "alibaba_fc"), folder, environment)
+    return Server(OURS_WEB, (str(python), "-m", "alibaba_fc"), folder, environment)
 
 
 def sdk(folder: Path, python: Path, port: int) -> Server:
     command = (str(python), "-m", "uvicorn", "sdk_web:app", "--port", str(port))
-    return Server("sdk-uvicorn", command, folder, {})
+    return Server(SDK_WEB, command, folder, {})
 
 
 @contextmanager
@@ -85,7 +87,7 @@ def serving(server: Server, port: int) -> Iterator[int]:
 
 
 class ServerMissing(Exception):
-    """A server did not start."""
+    """A server did not start, or answered no call."""
 
 
 def request(era: Era, port: int) -> str:
@@ -97,38 +99,44 @@ def request(era: Era, port: int) -> str:
 
 
 def measure(
-    folders: dict[str, Path],
+    folders: Mapping[str, Path],
     python: Path,
     load_python: Path,
     *,
     rounds: int,
     seconds: float,
+    at_least: int,
     step: Callable[[str], None],
 ) -> dict[tuple[Era, int], dict[str, Taken]]:
     """By era and number of callers, what each server did."""
     found: dict[tuple[Era, int], dict[str, Taken]] = {(era, count): {} for era in ERAS for count in CALLERS}
     with ExitStack() as running:
         ports = {}
-        for make, folder in ((ours, folders["ours"]), (sdk, folders["sdk"])):
+        for make, name in ((ours, OURS_WEB), (sdk, SDK_WEB)):
             port = free_port()
-            server = make(folder, python, port)
+            server = make(folders[name], python, port)
             running.enter_context(serving(server, port))
             ports[server.name] = port
-        load = running.enter_context(Child("load_child.py", load_python, folders["ours"]))
+        load = running.enter_context(Child("load_child.py", load_python, folders[OURS_WEB]))
         for era in ERAS:
             for port in ports.values():  # the first calls of all
-                load.ask(_question(era, port, 2, min(seconds, 0.5)))
+                load.ask(_question(era, port, 2, min(seconds, 0.5), 1))
         for number in range(rounds):
             for (era, count), taken in found.items():
                 step(f"{count} callers, {ERA_NAMES[era]}")
                 names = [*ports] if number % 2 == 0 else [*reversed(ports)]
                 for name in names:
-                    taken.setdefault(name, Taken()).add(load.ask(_question(era, ports[name], count, seconds)))
+                    answer = load.ask(_question(era, ports[name], count, seconds, at_least))
+                    if not answer["seconds"]:
+                        unmet = f"{answer['wrong']} wrong answers, {answer['lost']} connections lost"
+                        raise ServerMissing(f"{name} gave {count} callers no answer in {answer['took']:.0f} s: {unmet}")
+                    taken.setdefault(name, Taken()).add(answer)
     return found
 
 
-def _question(era: Era, port: int, callers: int, seconds: float) -> dict[str, Any]:
-    return {"request": request(era, port), "expected": '"5"', "port": port, "callers": callers, "for": seconds}
+def _question(era: Era, port: int, callers: int, seconds: float, at_least: int) -> dict[str, Any]:
+    asked = {"request": request(era, port), "expected": '"5"', "port": port, "callers": callers}
+    return {**asked, "for": seconds, "at_least": at_least, "at_most_for": seconds + PATIENCE_SECONDS}
 
 
 def free_port() -> int:

@@ -26,6 +26,7 @@ from benchmarks.peers import SDK_LOCK, Peer
 ROOT = Path(__file__).resolve().parents[2]
 HANDLERS = Path(__file__).with_name("handlers")
 PLACE = ROOT / ".build/bench"
+SAM = ROOT / ".venv/tools/sam/bin/sam"
 ARCHITECTURE = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
 # What Lambda's own runtime has of what it imports at a start.
 RUNTIME = frozenset(["awslambdaric", "simplejson", "snapshot-restore-py"])
@@ -185,6 +186,8 @@ def _by_lock(lock: Path | None, files: tuple[str, ...], folder: Path, target: Ta
 
 def _by_sam(peer: Peer, folder: Path, python: Path) -> None:
     """What a user gets who writes a template, a handler and a requirements.txt, and types `sam build`."""
+    if not SAM.exists():
+        raise EnvironmentMissing(f"{SAM.relative_to(ROOT)} is missing, which packs {peer.name}. Get it: make setup")
     with tempfile.TemporaryDirectory(dir=PLACE) as scratch:
         project = Path(scratch)
         (project / "source").mkdir()
@@ -196,8 +199,7 @@ def _by_sam(peer: Peer, folder: Path, python: Path) -> None:
         environment = {**os.environ, "SAM_CLI_TELEMETRY": "0", "AWS_DEFAULT_REGION": "eu-west-1"}
         # SAM's builder takes the Python of that version that it finds on PATH.
         environment["PATH"] = f"{python.parent}{os.pathsep}{environment.get('PATH', os.defpath)}"
-        sam = ROOT / ".venv/tools/sam/bin/sam"
-        done = subprocess.run([str(sam), "build"], cwd=project, env=environment, capture_output=True, text=True)
+        done = subprocess.run([str(SAM), "build"], cwd=project, env=environment, capture_output=True, text=True)
         if done.returncode != 0:
             raise EnvironmentMissing(f"`sam build` failed:\n{done.stdout}{done.stderr}")
         shutil.copytree(project / ".aws-sam/build/Plain", folder, dirs_exist_ok=True)

@@ -17,10 +17,9 @@ TELLING = frozenset(
 )
 
 
-def describe(pythons: dict[str, Path], versions: dict[str, dict[str, str]], command: str) -> dict[str, Any]:
+def describe(pythons: dict[str, Path], versions: dict[str, dict[str, str]]) -> dict[str, Any]:
     return {
         "date": f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC",
-        "command": command,
         "processor": processor(),
         "cores": os.cpu_count(),
         "kernel": f"{platform.system()} {platform.release()}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import results, table
+from benchmarks import origin, results, table, whole
 from benchmarks.aims import AIMS
 from benchmarks.results import Results, ResultsUnusable
 
@@ -15,13 +15,24 @@ PAGES: dict[Path, Callable[[Results], str]] = {
     ROOT / "README.md": table.comparison,
     ROOT / "docs/bench/README.md": table.aims,
 }
+ONE_RUN = "from one run"  # the table claims it where it is true; the words around it do not know
 AGAIN = "run: .venv/bin/python scripts/bench.py --table"
 
 
 def write(found: Results) -> None:
     """Raises `MarksMissing`."""
     for page, made in PAGES.items():
-        page.write_text(table.spliced(page.read_text(encoding="utf-8"), made(found)), encoding="utf-8")
+        whole.write(page, table.spliced(page.read_text(encoding="utf-8"), made(found)))
+
+
+def doubts() -> Iterator[str]:
+    """What is worth a warning, and no failure."""
+    try:
+        found = results.read(RESULTS)
+    except ResultsUnusable:
+        return  # a complaint already
+    for doubt in origin.doubts(found, ROOT):
+        yield f"{RESULTS.relative_to(ROOT)}: {doubt}"
 
 
 def complaints() -> Iterator[str]:
@@ -41,5 +52,7 @@ def complaints() -> Iterator[str]:
         try:
             if table.spliced(text, made(found)) != text:
                 yield f"{page.relative_to(ROOT)} does not show what results.json says; {AGAIN}"
+            if ONE_RUN in table.spliced(text, "") and not origin.is_one_run(found, found.runs):
+                yield f"{page.relative_to(ROOT)} says {ONE_RUN!r} outside of its table, and results.json has several"
         except table.MarksMissing as error:
             yield f"{page.relative_to(ROOT)}: {error}"

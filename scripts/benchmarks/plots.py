@@ -43,8 +43,7 @@ def colour(name: str) -> str:
 
 def bars(axes: Any, figures: Sequence[Figure], title: str, *, log: bool = False) -> None:
     """One bar for each subject, the spread of its pair ratios as a line."""
-    if not figures:  # a section that was not measured yet
-        axes.set_axis_off()
+    if not figures:
         return
     rows = list(reversed(figures))
     names = [row.subject for row in rows]
@@ -107,8 +106,7 @@ def concurrency(found: Results) -> Any:
                 lines(place, sorted(points), name, linear=row == 0)
             place.set_title(f"{label}, {era}", loc="left", fontsize=9)
             place.set_xlabel("callers at once")
-    if axes[0][0].lines:
-        axes[0][0].legend()
+    with_legend(axes.flat)
     return drawing
 
 
@@ -119,6 +117,13 @@ def lines(place: Any, points: Sequence[tuple[float, float]], name: str, *, linea
         )
         place.set_xscale("log")
         place.set_ylim(bottom=0) if linear else place.set_yscale("log")
+
+
+def with_legend(places: Sequence[Any]) -> None:
+    """In the first panel that has lines to explain."""
+    first = next((place for place in places if place.lines), None)
+    if first is not None:
+        first.legend()
 
 
 def size(found: Results) -> Any:
@@ -147,8 +152,7 @@ def growth(found: Results) -> Any:
             lines(place, sorted(points), name)
         place.set_title(f"{title}, µs", loc="left", fontsize=9)
         place.set_xlabel(unit)
-    if axes[0].lines:
-        axes[0].legend()
+    with_legend(axes)
     return drawing
 
 
@@ -177,11 +181,16 @@ PLOTS: dict[str, Callable[[Results], Any]] = {
 
 
 def main() -> None:
+    """Only what has figures: no file for a plot without any, no panel for a section that was not measured."""
     found, folder = results.read(Path(sys.argv[1])), Path(sys.argv[2])
     with mpl.rc_context(STYLE):
         for name, draw in PLOTS.items():
             drawing = draw(found)
-            drawing.savefig(folder / f"{name}.svg", transparent=True, metadata={"Date": None, "Creator": None})
+            empty = [axes for axes in drawing.axes if not axes.has_data()]
+            for axes in empty:
+                axes.set_visible(False)
+            if len(empty) < len(drawing.axes):
+                drawing.savefig(folder / f"{name}.svg", transparent=True, metadata={"Date": None, "Creator": None})
             plt.close(drawing)
 
 

@@ -11,6 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 
+class NoRatio(ValueError):
+    """What was measured cannot be divided; the message says why."""
+
+
 @dataclass(frozen=True)
 class Spread:
     """The middle of some numbers and where most of them lie."""
@@ -47,8 +51,8 @@ def pair_ratios(subject: Sequence[float], baseline: Sequence[float]) -> list[flo
     """One ratio for each round. Both lists are of the same rounds, in the same order."""
     if len(subject) != len(baseline):
         raise ValueError(f"{len(subject)} rounds of one and {len(baseline)} of the other are no pairs")
-    if any(value <= 0 for value in baseline):
-        raise ValueError("a baseline that took no time has no ratio")
+    if not all(math.isfinite(value) for value in [*subject, *baseline]) or any(value <= 0 for value in baseline):
+        raise NoRatio("a time that is nothing or endless has no ratio")
     return [one / other for one, other in zip(subject, baseline, strict=True)]
 
 

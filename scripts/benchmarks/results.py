@@ -79,7 +79,7 @@ def single(
     section: str, quantity: str, subject: str, baseline: str, unit: str, absolute: float, beside: float, n: int = 1
 ) -> Figure:
     """A figure that has no rounds: a size, or a percentile of all calls."""
-    ratio = absolute / beside
+    (ratio,) = ratios.pair_ratios([absolute], [beside])
     return Figure(section, quantity, subject, baseline, Spread(ratio, ratio, ratio, n), unit, absolute, beside)
 
 
@@ -90,13 +90,13 @@ def dumps(results: Results) -> str:
         "runs": results.runs,
         "figures": [{"key": figure.key, **_rounded(asdict(figure))} for figure in results.figures],
     }
-    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def loads(text: str) -> Results:
     """Raises `ResultsUnusable`."""
     try:
-        document = json.loads(text)
+        document = json.loads(text, parse_constant=_no_number)
         if document["schema"] != SCHEMA:
             raise ResultsUnusable(f"schema is {document['schema']!r}, and this version reads {SCHEMA}")
         figures = tuple(_figure(entry) for entry in document["figures"])
@@ -122,6 +122,12 @@ def read(path: Path) -> Results:
         return loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ResultsUnusable(f"there is no {path.name}; make one: make bench") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ResultsUnusable(f"{path.name} cannot be read: {error}") from None
+
+
+def _no_number(word: str) -> float:
+    raise ValueError(f"{word} is no JSON")
 
 
 def _figure(entry: dict[str, Any]) -> Figure:

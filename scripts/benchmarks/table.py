@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from benchmarks import origin
 from benchmarks.results import Figure, Results
 
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
@@ -11,19 +12,21 @@ OURS = "this project"
 
 # Columns of the README's table: what a reader would choose from, in this order.
 STACKS = {
-    "ours-jwt": f"{OURS}, door `jwt`",
-    "ours-platform": f"{OURS}, door `bearer`",
+    "ours-jwt": f"{OURS}, door `jwt` ¹",
+    "ours-platform": f"{OURS}, door `bearer` (the function) ²",
     "plain": "official SDK + Mangum, `sam build`",
     "sdk-mangum": "the same with bytecode",
     "fastmcp": "fastmcp + Mangum",
-    "run-mcp-servers": "run-mcp-servers ¹",
-    "awslabs": "awslabs handler ²",
+    "run-mcp-servers": "run-mcp-servers ³",
+    "awslabs": "awslabs handler ⁴",
 }
 SIZES = {"ours-jwt": "ours", "ours-platform": "ours"}
 WARM = "p50 {} 10 tools"
-NOTES = (
-    "¹ starts a server for each call; version 1 of the official SDK. "
-    "² speaks the protocol of 2024 only, and checks less: not like for like."
+AUTHORIZER = "cold/wall/ours-authorizer/plain"
+KEYS_NOTE = "¹ with the issuer's keys in `MCP_JWT_JWKS`; else a fetch of them comes on top of a first call."
+OTHERS_NOTE = (
+    "³ starts a server for each call; version 1 of the official SDK. "
+    "⁴ speaks the protocol of 2024 only, and checks less: not like for like."
 )
 
 
@@ -52,7 +55,9 @@ def comparison(results: Results) -> str:
             else:
                 cells.append(_ratio(figure) if figure else "–")
         lines.append(_row([title, *cells]))
-    return "\n".join([*lines, "", f"{NOTES} {_where(results)}"])
+    keys_shown = [key for _, _, keys in rows for key in keys.values()]
+    notes = f"{KEYS_NOTE} {_bearer_note(results)} {OTHERS_NOTE}"
+    return "\n".join([*lines, "", notes, "", _where(results, keys_shown)])
 
 
 def aims(results: Results) -> str:
@@ -67,7 +72,7 @@ def aims(results: Results) -> str:
         spread = f"{ratio.p10:.2f} to {ratio.p90:.2f}" if ratio.p10 != ratio.p90 else "–"
         verdict = "ok" if ratio.median <= aim.at_most else "**missed**"
         lines.append(_row([aim.words, f"{aim.at_most:.2f}", f"{ratio.median:.2f}", spread, verdict]))
-    return "\n".join([*lines, "", _where(results)])
+    return "\n".join([*lines, "", _where(results, [aim.figure for aim in results.aims])])
 
 
 def spliced(page: str, table: str) -> str:
@@ -91,14 +96,23 @@ def _ratio(figure: Figure) -> str:
     return f"{value:.2f}" if value < 10 else f"{value:.0f}"
 
 
-def _where(results: Results) -> str:
-    """Where and when: of the section that was measured last."""
-    run = max(results.runs.values(), key=lambda run: str(run["date"]), default=None)
-    if run is None:
+def _bearer_note(results: Results) -> str:
+    """What the column of the function alone leaves out."""
+    figure = results.figure(AUTHORIZER)
+    share = f", {_ratio(figure)} in the same measure without the import of boto3," if figure else ""
+    return f"² on AWS the authorizer stands before it: its own cold start{share} comes on top of a first call."
+
+
+def _where(results: Results, keys: Sequence[str]) -> str:
+    """From which run or runs these figures are, where and when; the date is that of the last."""
+    sections = origin.sections_of(keys)
+    runs = [run for section, run in results.runs.items() if section in sections]
+    if not runs:
         return ""
-    python = run["pythons"].get("lambda", "")
+    last = max(runs, key=lambda run: str(run["date"]))
     return (
-        f"{run['date'][:10]}, {run['processor']}, {run['cores']} cores, Python {python}; not measured on Lambda or FC."
+        f"From {origin.words(results, sections)}: {last['date'][:10]}, {last['processor']}, {last['cores']} cores, "
+        f"Python {last['pythons'].get('lambda', '')}; not measured on Lambda or FC."
     )
 
 

@@ -7,6 +7,7 @@ CPU time, so that one can see whether it was the bottleneck.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import sys
 import time
@@ -36,8 +37,7 @@ class Caller(asyncio.Protocol):
             self._send()
 
     def connection_lost(self, error: Exception | None) -> None:
-        if not self._load.over:
-            self._load.lost += 1
+        self._load.lose()
 
     def _send(self) -> None:
         if self._load.over:
@@ -50,8 +50,10 @@ class Caller(asyncio.Protocol):
 class Load:
     """All the connections, and what became of their calls."""
 
-    def __init__(self, request: bytes, expected: bytes) -> None:
+    def __init__(self, request: bytes, expected: bytes, callers: int, at_least: int) -> None:
         self.request, self.expected = request, expected
+        self._callers, self._at_least = callers, at_least
+        self._enough = asyncio.Event()
         self.over = False
         self.lost = self.wrong = 0
         self.seconds: list[float] = []
@@ -61,12 +63,26 @@ class Load:
             self.seconds.append(time.perf_counter() - began)
         else:
             self.wrong += 1
+        self._look()
 
-    async def run(self, port: int, callers: int, seconds: float) -> dict[str, Any]:
+    def lose(self) -> None:
+        if not self.over:
+            self.lost += 1
+            self._look()
+
+    def _look(self) -> None:
+        """Are there answers enough, or nobody left to get one?"""
+        if len(self.seconds) >= self._at_least or self.lost >= self._callers:
+            self._enough.set()
+
+    async def run(self, port: int, seconds: float, at_most: float) -> dict[str, Any]:
+        """For so many seconds, and longer where there are too few answers by then; never above `at_most`."""
         loop = asyncio.get_running_loop()
         began, cpu_began = time.perf_counter(), time.process_time()
-        made = [await loop.create_connection(lambda: Caller(self), "127.0.0.1", port) for _ in range(callers)]
+        made = [await loop.create_connection(lambda: Caller(self), "127.0.0.1", port) for _ in range(self._callers)]
         await asyncio.sleep(seconds)
+        with contextlib.suppress(asyncio.TimeoutError):  # then what there is has to do
+            await asyncio.wait_for(self._enough.wait(), at_most - seconds)
         took, cpu = time.perf_counter() - began, time.process_time() - cpu_began
         self.over = True
         for transport, _ in made:
@@ -74,11 +90,15 @@ class Load:
         return {"seconds": self.seconds, "wrong": self.wrong, "lost": self.lost, "took": took, "cpu": cpu}
 
 
+async def answer_of(asked: dict[str, Any]) -> dict[str, Any]:
+    load = Load(asked["request"].encode(), asked["expected"].encode(), asked["callers"], asked["at_least"])
+    return await load.run(asked["port"], asked["for"], asked["at_most_for"])
+
+
 def main() -> None:
     for line in sys.stdin:
         asked = json.loads(line)
-        load = Load(asked["request"].encode(), asked["expected"].encode())
-        answer = asyncio.run(load.run(asked["port"], asked["callers"], asked["for"]))
+        answer = asyncio.run(answer_of(asked))
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
 

@@ -117,6 +117,15 @@ def _port() -> Iterator[int]:
     server.server_close()
 
 
+def test_the_load_goes_on_until_it_has_answers_enough(port: int) -> None:
+    request = "POST /mcp HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}"
+    asked = {"request": request, "expected": '"5"', "port": port, "callers": 2, "for": 0.0}
+    with Child("load_child.py", PYTHON, HANDLERS) as child:
+        answer = child.ask({**asked, "at_least": 5, "at_most_for": 60})
+        assert len(answer["seconds"]) >= 5
+        assert not child.ask({**asked, "expected": "never", "at_least": 5, "at_most_for": 0.3})["seconds"]
+
+
 @pytest.mark.parametrize(
     ("behaviour", "counted"),
     [("good", "seconds"), ("wrong answer", "wrong"), ("status", "wrong"), ("hangs up", "lost")],
@@ -127,6 +136,7 @@ def test_the_load_counts_what_became_of_its_calls(
     monkeypatch.setattr(Web, "behaviour", behaviour)
     request = "POST /mcp HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}"
     asked = {"request": request, "expected": '"5"', "port": port, "callers": 3, "for": 0.3}
+    asked |= {"at_least": 0, "at_most_for": 60}
     with Child("load_child.py", PYTHON, HANDLERS) as child:
         answer = child.ask(asked)
     found = {"seconds": len(answer["seconds"]), "wrong": answer["wrong"], "lost": answer["lost"]}

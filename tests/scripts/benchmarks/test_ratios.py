@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 
 import pytest
@@ -74,7 +75,9 @@ def test_the_spread_holds_most_of_the_pairs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("subject", "baseline"), [([1.0], [1.0, 2.0]), ([1.0], [0.0]), ([], [])], ids=["rounds missing", "no time", "none"]
+    ("subject", "baseline"),
+    [([1.0], [1.0, 2.0]), ([1.0], [0.0]), ([1.0], [math.inf]), ([math.inf], [1.0]), ([], [])],
+    ids=["rounds missing", "no time", "endless", "endless subject", "none"],
 )
 def test_what_has_no_ratio_is_refused(subject: list[float], baseline: list[float]) -> None:
     with pytest.raises(ValueError):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +60,15 @@ def test_another_form_is_refused(text: str, reason: str) -> None:
 def test_a_figure_that_is_there_twice_is_refused() -> None:
     with pytest.raises(ResultsUnusable, match="twice"):
         results.loads(results.dumps(Results((FIGURE, FIGURE), {"cold": RUN})))
+
+
+@pytest.mark.parametrize("value", [math.inf, math.nan])
+def test_what_is_no_number_is_neither_written_nor_read(value: float) -> None:
+    broken = replace(FIGURE, absolute=value)
+    with pytest.raises(ValueError):
+        results.dumps(Results((broken,), {"cold": RUN}))
+    with pytest.raises(ResultsUnusable, match="no JSON"):
+        results.loads(changed(figure={"absolute": value}))
 
 
 def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:

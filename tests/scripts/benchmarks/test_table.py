@@ -7,13 +7,17 @@ from typing import Any
 
 import pytest
 
-from benchmarks import pages, report, results, table
+from benchmarks import origin, pages, report, results, table
 from benchmarks.aims import AIMS, Aim
 from benchmarks.ratios import Spread
 from benchmarks.results import Figure, Results
 from benchmarks.table import BEGIN, END, MarksMissing
 
 RUN: dict[str, Any] = {
+    "began": "2026-11-22 09:59:00 UTC",
+    "command": "scripts/bench.py",
+    "commit": "0123456789abcdef",
+    "dirty": False,
     "date": "2026-11-22 10:00 UTC",
     "processor": "a processor",
     "cores": 2,
@@ -76,6 +80,36 @@ def test_a_page_without_one_place_for_it_is_refused(page: str) -> None:
         table.spliced(page, "new")
 
 
+ALL = tuple(figure(key, 0.5) for key in ("cold/wall/ours-jwt/plain", "size/unzipped/ours/plain"))
+
+
+def test_the_table_claims_one_run_where_it_is_one() -> None:
+    assert "From one run at commit 0123456789: 2026-11-22" in table.comparison(of(*ALL))
+
+
+@pytest.mark.parametrize(
+    "other", [{"command": "scripts/bench.py --only size"}, {"commit": "fedcba"}, {"dirty": True}, {"began": "later"}]
+)
+def test_the_table_says_several_runs_where_they_are(other: dict[str, Any]) -> None:
+    found = of(*ALL)
+    found.runs["size"] = {**RUN, **other}
+    assert "From several runs: " in table.comparison(found)
+    assert any("not all sections are of one run" in line for line in origin.doubts(found))
+
+
+def test_runs_of_which_an_older_version_said_less_are_several() -> None:
+    found = of(*ALL)
+    found.runs["size"] = found.runs["cold"] = {name: RUN[name] for name in ("date", "processor", "cores", "pythons")}
+    assert "From several runs: " in table.comparison(found)
+    assert any("of no known commit: cold, size" in line for line in origin.doubts(found))
+
+
+def test_what_the_column_of_the_function_alone_leaves_out_is_said() -> None:
+    without, within = of(*ALL), of(*ALL, figure("cold/wall/ours-authorizer/plain", 0.0627))
+    assert "the authorizer stands before it: its own cold start comes" in table.comparison(without)
+    assert "its own cold start, 0.06 in the same measure" in table.comparison(within)
+
+
 @pytest.fixture(name="project")
 def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project with results and pages that agree."""
@@ -111,6 +145,17 @@ def test_an_aim_without_its_figure_is_found(project: Path) -> None:
     found = of(*(figure(aim.figure, 0.5) for aim in AIMS[1:]))
     (project / "results.json").write_text(results.dumps(found))
     assert any(AIMS[0].figure in line for line in pages.complaints())
+
+
+def test_a_claim_of_one_run_beside_the_table_is_found(project: Path) -> None:
+    page = project / "README.md"
+    page.write_text(f"Ratios from one run.\n{page.read_text()}")
+    assert list(pages.complaints()) == []
+    found = results.read(project / "results.json")
+    found.runs["cold"] = {**found.runs["cold"], "commit": "fedcba"}
+    (project / "results.json").write_text(results.dumps(found))
+    pages.write(found)
+    assert [line for line in pages.complaints() if "'from one run'" in line]
 
 
 def test_missing_results_are_one_complaint(project: Path) -> None:
