@@ -17,7 +17,7 @@ from mcp_faas.stores import AddressError
 ADDRESS_FORMS = ("sqlite:PATH", "dynamodb://REGION/TABLE")
 RETRY_AFTER_SECONDS = 2
 
-Json: TypeAlias = "None | bool | int | str | Sequence[Json] | Mapping[str, Json]"
+Json: TypeAlias = "bool | int | str | Sequence[Json] | Mapping[str, Json] | None"
 
 
 class StorageUnavailable(Exception):
