@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "functions"), str(ROOT / "functions/oauth_server")]
 
 DONE, FAILED, USAGE, REFUSED = 0, 1, 2, 3
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LEAST_MAX_AGE_SECONDS = 3600
 EPILOG = """\
 addresses   aws://REGION/SECRET  file:PATH
@@ -31,7 +32,7 @@ class Stopped(BaseException):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; every way out but 0 says why on stderr, without a traceback."""
     try:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in SIGNALS:
             signal.signal(number, _stop)
         return _run(argv)
     except Stopped:
@@ -189,6 +190,8 @@ def _end(code: int, word: str, why: object) -> int:
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
+    for one in SIGNALS:  # a second one would interrupt the tidying up
+        signal.signal(one, signal.SIG_IGN)
     raise Stopped
 
 
