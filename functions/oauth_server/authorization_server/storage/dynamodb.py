@@ -123,6 +123,9 @@ class DynamoDbStorage:
             raise _AnswerLost(
                 f"{operation} on the table {self._table}: the answer is not understood ({kind})"
             ) from None
+        if not answer.get("ResponseMetadata", {}).get("RequestId"):
+            # a page of something in between, whose status is 200, reaches us as an empty answer
+            raise _AnswerLost(f"{operation} on the table {self._table}: the answer is not DynamoDB's")
         return answer
 
     def _translate(self, operation: str, error: ClientError) -> Exception:
