@@ -23,8 +23,9 @@ Fault = Literal[
     "page of a proxy",
 ]
 DEFINITE: tuple[Fault, ...] = ("throttled", "refused")
-LOST_BEFORE: tuple[Fault, ...] = ("500 before", "reset before", "silent before", "page of a proxy")
-LOST_AFTER: tuple[Fault, ...] = ("500 after", "reset after", "silent after")
+LOST_BEFORE: tuple[Fault, ...] = ("500 before", "reset before", "page of a proxy")
+LOST_AFTER: tuple[Fault, ...] = ("500 after", "reset after")
+# "silent before" and "silent after" cost a caller's whole patience each time
 BODY_LIMIT_BYTES = 1024 * 1024
 _JSON = ("content-type", "application/x-amz-json-1.0")
 _KEPT = ("content-type", "x-amzn-requestid", "x-amz-crc32")

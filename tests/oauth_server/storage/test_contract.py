@@ -20,7 +20,7 @@ from authorization_server import keeping
 from authorization_server.records import grants, handles
 from authorization_server.records.clients import Quota, take
 from authorization_server.records.grants import Grant, Granted, Redemption, Renewal
-from authorization_server.storage import Storage, StorageUnavailable, open_storage
+from authorization_server.storage import Json, Storage, StorageUnavailable, open_storage
 from authorization_server.storage import dynamodb as dynamodb_storage
 from dynamodb.servers import REGION, TABLE, dynamodb, items, make_table
 from mcp_faas.stores import AddressError
@@ -29,7 +29,7 @@ NOW = 1_795_000_000
 LATER = NOW + 600
 ROUNDS = int(os.environ.get("MCP_REDEMPTIONS", "3"))
 PARTIES = 50
-RECORD = {
+RECORD: dict[str, Json] = {
     "text": "é中\U0001f511",
     "list": [1, "two", None, True],
     "deep": {"empty": {}, "big": 2**53 + 1},
