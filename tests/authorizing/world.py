@@ -200,7 +200,9 @@ class World:
         return found
 
     def refresh(self, token: str, client_id: str = "desktop", **changes: str) -> TestResponse:
-        return self.post("/token", None, grant_type="refresh_token", refresh_token=token, client_id=client_id, **changes)
+        return self.post(
+            "/token", None, grant_type="refresh_token", refresh_token=token, client_id=client_id, **changes
+        )
 
 
 def fields(page: str) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,9 +12,11 @@ from authorization_server.clients import Clients, ConfiguredClients
 from authorization_server.key_source import KeySource
 from authorization_server.logins import Login
 from authorization_server.settings import Settings
-from authorization_server.storage import Storage, open_storage
+from authorization_server.storage import Storage, StorageUnavailable, open_storage
 from mcp_faas.settings.values import SettingsError
 from mcp_faas.stores import StoreError, read_secret
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -28,8 +31,13 @@ class Services:
 
 
 def open_services(settings: Settings) -> Services:
-    """The real ones. Raises `SettingsError`, or what says that the storage cannot be opened."""
-    storage = open_storage(settings.store)
+    """The real ones. Raises `SettingsError`."""
+    for doubt in settings.doubts:
+        logger.warning("%s", doubt)
+    try:
+        storage = open_storage(settings.store)
+    except StorageUnavailable as why:
+        raise SettingsError(f"OAUTH_STORE leads to what cannot be opened: {why}") from None
     documents = ClientDocuments(settings.redirect_schemes, time.time, local=settings.local)
     try:
         configured = ConfiguredClients(settings.clients, settings.redirect_schemes, read_secret, time.time)
