@@ -76,6 +76,10 @@ def test_nothing_is_the_same_as_nothing() -> None:
     assert not same(digest("a"), "é")
 
 
+def test_any_text_has_a_digest() -> None:
+    assert len({digest(text) for text in ("", "a", "é", "\ud800", "\x00")}) == 5
+
+
 def test_comparisons_are_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[bytes, bytes]] = []
 

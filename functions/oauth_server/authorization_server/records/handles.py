@@ -56,7 +56,7 @@ def read(purpose: Purpose, text: str) -> Handle | None:
 
 def digest(secret: str) -> str:
     """SHA-256. No salt and no stretching: whatever is hashed here has at least 128 random bits."""
-    return hashlib.sha256(secret.encode()).hexdigest()
+    return hashlib.sha256(secret.encode(errors="surrogatepass")).hexdigest()  # whatever a caller may send
 
 
 def same(ours: str | None, theirs: str | None) -> bool:
