@@ -105,9 +105,11 @@ class World:
         fetch: Fetch = no_documents,
         login: Login | None = None,
         storage: Storage | None = None,
-        **changes: str,
+        changes: Mapping[str, str] | None = None,
+        **more: str,
     ) -> None:
         write_files(folder)
+        changes = {**(changes or {}), **more}
         self.now = float(NOON)
         self.settings: Settings = read_settings(environment(folder, **changes))
         self.storage: Storage = storage or SqliteStorage(str(folder / "store.sqlite"), self.clock)

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, g, json, request
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from authorization_server import audit, metadata
 from authorization_server.authorization_requests import PageError, ReturnError
@@ -229,9 +229,7 @@ def _errors(app: Flask, settings: Settings, pages: Pages) -> None:
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Response:
         status = error.code or 500
-        if isinstance(error, RequestEntityTooLarge):
-            status = 413
-        allowed = getattr(error, "valid_methods", None)
+        allowed = set(getattr(error, "valid_methods", None) or ()) - ({"HEAD"} if request.path in _DECIDING else set())
         headers = {"Allow": ", ".join(sorted(allowed))} if allowed else {}
         return refused(status, "not_found" if status == 404 else "invalid_request", error.name, headers)
 
@@ -249,6 +247,8 @@ def _around(app: Flask, settings: Settings, services: Services) -> None:
     @app.before_request
     def begin() -> Response | None:
         g.story, g.began = Story(), time.monotonic()
+        if request.method == "HEAD" and request.url_rule is not None and request.path in _DECIDING:
+            raise MethodNotAllowed(valid_methods=request.url_rule.methods)  # Werkzeug gives it to whoever has GET
         if request.method == "OPTIONS" and request.path in _CORS_PATHS:
             return Response(
                 status=204,
@@ -280,7 +280,7 @@ def _around(app: Flask, settings: Settings, services: Services) -> None:
 
 
 def _route(app: Flask, path: str, method: str) -> Callable[[Callable[[], Response]], Callable[[], Response]]:
-    """One method, without those that Flask adds: a HEAD that changes something would be a surprise."""
+    """One method, without the OPTIONS that Flask adds."""
 
     def add(view: Callable[[], Response]) -> Callable[[], Response]:
         app.add_url_rule(path, view.__name__, view, methods=[method], provide_automatic_options=False)
