@@ -231,6 +231,25 @@ def redemption(code: handles.Handle, verifier: str, fresh: handles.Handle) -> Re
     return Redemption("client", code.digest, "https://client.example.com/callback", verifier, None, fresh.digest)
 
 
+def redeemed(storage: Storage) -> tuple[str, handles.Handle]:
+    """The key of a grant whose code was redeemed, and its refresh token."""
+    code, verifier = handles.mint("code"), handles.derive("x", "verifier")
+    first = handles.mint("refresh", code.name)
+    keeping.keep(storage, code.key, grant(code, verifier))
+    asked = redemption(code, verifier, first)
+    outcome = keeping.change(storage, Grant, code.key, lambda found: grants.redeem(found, asked, NOW))
+    assert isinstance(outcome, Granted)
+    return code.key, first
+
+
+def renewed(storage: Storage, key: str, token: handles.Handle) -> handles.Handle | str:
+    """What somebody gets who shows this token: another one, or the reason why not."""
+    fresh = handles.mint("refresh", token.name)
+    asked = Renewal("client", token.digest, fresh.digest)
+    outcome = keeping.change(storage, Grant, key, lambda found: grants.renew(found, asked, NOW))
+    return fresh if isinstance(outcome, Granted) else outcome.reason
+
+
 @pytest.mark.timeout(7200)
 def test_a_code_is_redeemed_once_by_fifty_at_once(place: Place, cases: Counter[str]) -> None:
     views = [place.open() for _ in range(5)]
@@ -259,24 +278,46 @@ def test_a_code_is_redeemed_once_by_fifty_at_once(place: Place, cases: Counter[s
 def test_of_many_refreshes_at_once_one_token_lives_on(place: Place) -> None:
     """Eight processes of one client: each gets a token, and only the last of them and the one they had still count."""
     views = [place.open() for _ in range(4)]
-    code, verifier = handles.mint("code"), handles.derive("x", "verifier")
-    first = handles.mint("refresh", code.name)
-    keeping.keep(views[0], code.key, grant(code, verifier))
-    asked = redemption(code, verifier, first)
-    assert isinstance(
-        keeping.change(views[0], Grant, code.key, lambda found: grants.redeem(found, asked, NOW)), Granted
-    )
-    fresh = [handles.mint("refresh", code.name) for _ in range(8)]
-
-    def renew(which: int) -> Any:
-        asked = Renewal("client", first.digest, fresh[which].digest)
-        return keeping.change(views[which % 4], Grant, code.key, lambda found: grants.renew(found, asked, NOW))
-
-    assert all(isinstance(outcome, Granted) for outcome in at_once(8, renew))
-    after = keeping.find(views[0], Grant, code.key)
+    key, first = redeemed(views[0])
+    got = at_once(8, lambda which: renewed(views[which % 4], key, first))
+    tokens = [token.digest for token in got if isinstance(token, handles.Handle)]
+    assert len(tokens) == 8
+    after = keeping.find(views[0], Grant, key)
     assert after is not None
     assert after.previous == first.digest
-    assert after.current in [one.digest for one in fresh]
+    assert after.current in tokens
+
+
+@pytest.mark.timeout(7200)
+def test_a_lost_answer_locks_nobody_out_and_a_reuse_ends_all(place: Place, cases: Counter[str]) -> None:
+    storage = place.open()
+    for _ in range(ROUNDS):
+        key, first = redeemed(storage)
+        lost = renewed(storage, key, first)
+        second = renewed(storage, key, first)  # once more, because that answer never came
+        assert isinstance(lost, handles.Handle)
+        assert isinstance(second, handles.Handle)
+        third = renewed(storage, key, second)
+        assert isinstance(third, handles.Handle)
+        dead = (lost, first)[cases["refresh tokens used again"] % 2]
+        assert renewed(storage, key, dead) == "refresh_token_replayed"
+        assert renewed(storage, key, third) == "grant_ended"
+        cases["refresh tokens used again"] += 1
+
+
+def test_of_two_parties_at_once_whoever_has_a_dead_token_gets_none(place: Place) -> None:
+    views = [place.open() for _ in range(4)]
+    key, dead = redeemed(views[0])
+    second = renewed(views[0], key, dead)
+    assert isinstance(second, handles.Handle)
+    third = renewed(views[0], key, second)
+    assert isinstance(third, handles.Handle)
+    tokens = [dead, third, second]
+    got = at_once(12, lambda which: renewed(views[which % 4], key, tokens[which % 3]))
+    assert not any(isinstance(got[which], handles.Handle) for which in range(0, 12, 3))
+    after = keeping.find(views[0], Grant, key)
+    assert after is not None
+    assert after.ended == "refresh_token_replayed"
 
 
 def test_a_quota_is_kept_by_many_at_once(place: Place, key: str) -> None:

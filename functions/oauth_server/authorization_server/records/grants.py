@@ -100,7 +100,7 @@ def redeem(grant: Grant | None, asked: Redemption, now: int) -> tuple[Grant | No
 
 def renew(grant: Grant | None, asked: Renewal, now: int) -> tuple[Grant | None, Granted | Refused]:
     """Give new tokens for a refresh token."""
-    if grant is None or grant.current is None:
+    if grant is None:
         return grant, Refused("invalid_grant", "refresh_token_unknown")
     if grant.client_id != asked.client_id:
         return grant, Refused("invalid_grant", "refresh_token_of_another_client")
@@ -108,6 +108,8 @@ def renew(grant: Grant | None, asked: Renewal, now: int) -> tuple[Grant | None, 
         return grant, Refused("invalid_grant", "grant_ended")
     if now >= grant.expires_at:
         return grant, Refused("invalid_grant", "grant_expired")
+    if grant.current is None:  # its code has brought none
+        return grant, Refused("invalid_grant", "refresh_token_unknown")
     is_current, is_previous = same(grant.current, asked.token), same(grant.previous, asked.token)
     if not is_current and not is_previous:
         return end(grant, "refresh_token_replayed"), Refused("invalid_grant", "refresh_token_replayed")
