@@ -209,6 +209,14 @@ def test_whatever_is_lost_a_second_run_finds_one_new_key(
         cases["lost answers of a key rotation"] += 1
 
 
+@pytest.mark.parametrize("fault", ["reset after", "500 after", "malformed"])
+def test_a_move_whose_answer_was_lost_is_found_again(aws: InSecretsManager, fault: str) -> None:
+    aws.put(aged(91).dump())
+    aws.manager.fault = lambda call: AFTER_AND_BEFORE[fault]() if call.operation == "UpdateSecretVersionStage" else None
+    step, _ = rotate(open_place(aws.address, Access(timeout=3)), 90 * DAY)
+    assert parse(aws.truth()) == step.document
+
+
 def kids(where: Where) -> list[str]:
     return [key.kid for key in parse(where.truth()).keys]
 
