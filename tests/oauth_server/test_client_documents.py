@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from authorization_server import client_documents
-from authorization_server.client_documents import ClientDocuments, DocumentUnavailable, Fetcher, check_url, parse
-from authorization_server.clients import ClientRefused
+from authorization_server.client_documents import ClientDocuments, Fetcher, check_url, parse
+from authorization_server.clients import ClientRefused, DocumentUnavailable
 from authorizing.world import CALLBACK, World
 from mcp_faas.issuers.reach import FetchFailed, Unreachable
 
@@ -156,14 +156,19 @@ def test_document_is_kept_for_a_while_and_a_refusal_for_a_moment(tmp_path: Path)
     assert documents.find(URL).redirect_uris == (CALLBACK,)
 
 
-def test_document_that_cannot_be_had_is_503_and_no_refusal(tmp_path: Path) -> None:
-    site = Site(Unreachable("down"))
+def test_host_that_is_down_is_no_failure_of_ours_and_ends_no_session(tmp_path: Path) -> None:
+    site = Site()
     world = World(tmp_path, fetch=site)
-    assert world.ask(world.browser(), client_id=URL).status_code == 503
-    token = world.post("/token", None, grant_type="authorization_code", client_id=URL, code="x")
-    assert token.status_code == 503
-    site.answer = GOOD
-    assert world.ask(world.browser(), client_id=URL).status_code == 200
+    tokens = world.redeem(world.code(client_id=URL), URL).json or {}
+    site.answer = Unreachable("down")
+    world.now += 3600  # our copy is too old
+    assert world.ask(world.browser(), client_id=URL).status_code == 400
+    refreshed = world.refresh(tokens["refresh_token"], URL)
+    assert refreshed.status_code == 200
+    guess = world.redeem("mcpc-" + "a" * 22 + "." + "b" * 43, URL)
+    assert (guess.status_code, (guess.json or {})["error"]) == (400, "invalid_grant")
+    site.answer = {}  # but a document that says something else does
+    assert world.refresh((refreshed.json or {})["refresh_token"], URL).status_code == 401
     world.storage.close()
 
 

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from flask import Flask, Response, g, json, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
@@ -14,7 +14,6 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from authorization_server import audit, metadata
 from authorization_server.authorization_requests import PageError, ReturnError
 from authorization_server.browser import Cookie, common_headers, is_same_origin, page_headers
-from authorization_server.client_documents import DocumentUnavailable
 from authorization_server.flow import CALLBACK_PATH, Flow, LoginForm, Onward
 from authorization_server.key_source import KeysUnavailable
 from authorization_server.logins.local import LOGIN_PATH
@@ -32,6 +31,7 @@ BODY_MAX_BYTES = 64 * 1024
 METADATA_MAX_AGE_SECONDS = 300
 REQUEST_ID_MAX_CHARACTERS = 128
 PREFLIGHT_SECONDS = 600
+_ASCII = "".join(map(chr, range(0x80)))
 _FORM_TYPE = "application/x-www-form-urlencoded"
 _CORS_PATHS = frozenset(
     {
@@ -216,13 +216,10 @@ def _errors(app: Flask, settings: Settings, pages: Pages) -> None:
 
     @app.errorhandler(StorageUnavailable)
     @app.errorhandler(KeysUnavailable)
-    @app.errorhandler(DocumentUnavailable)
     def unavailable(error: Exception) -> Response:
         logger.error("%s: %s", type(error).__name__, error)
-        _story().reason = {
-            "StorageUnavailable": "storage_unavailable",
-            "KeysUnavailable": "keys_unavailable",
-        }.get(type(error).__name__, "client_document_unavailable")
+        keys = isinstance(error, KeysUnavailable)
+        _story().reason = "keys_unavailable" if keys else "storage_unavailable"
         message = "The server cannot answer now; try again in a moment."
         return refused(503, "temporarily_unavailable", message, {"Retry-After": str(RETRY_AFTER_SECONDS)})
 
@@ -330,7 +327,7 @@ def _with_cookies(response: Response, cookies: Iterable[Cookie]) -> Response:
 
 
 def _fixed_host(wsgi: Any, issuer: str) -> Any:
-    """Every request is for the issuer's host, whatever it says: nobody's header has a say in an address."""
+    """Every request is for the issuer's host, whatever it says: no caller's header has a say in an address."""
     parts = urlsplit(issuer)
     port = str(parts.port or {"https": 443, "http": 80}[parts.scheme])
 
@@ -343,6 +340,8 @@ def _fixed_host(wsgi: Any, issuer: str) -> Any:
             "SERVER_PORT": port,
             "SCRIPT_NAME": "",
             "wsgi.url_scheme": parts.scheme,
+            # Werkzeug fails on bytes that no URL has; encoded, they are only wrong.
+            "QUERY_STRING": quote(environ.get("QUERY_STRING", ""), safe=_ASCII, encoding="latin-1", errors="replace"),
         }
         return wsgi(environ, start_response)
 

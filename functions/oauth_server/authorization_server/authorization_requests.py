@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
 from authorization_server import redirects, resources, scopes
-from authorization_server.clients import Client, ClientRefused, Clients
+from authorization_server.clients import Client, ClientRefused, Clients, DocumentUnavailable
 from authorization_server.settings import Settings
 
 STATE_MAX_CHARACTERS = 2048
@@ -124,6 +124,8 @@ def _client(given: Mapping[str, Sequence[str]], clients: Clients) -> Client:
         return clients.find(ids[0])
     except ClientRefused as why:
         raise PageError("client_refused", str(why)) from None
+    except DocumentUnavailable as why:
+        raise PageError("client_document_unavailable", f"{why}; try again later") from None
 
 
 def _redirect(given: Mapping[str, Sequence[str]], client: Client, settings: Settings) -> tuple[str, bool]:

@@ -18,7 +18,7 @@ from functools import cached_property
 from urllib.parse import urlsplit
 
 from authorization_server import registration
-from authorization_server.clients import Client, ClientRefused
+from authorization_server.clients import Client, ClientRefused, DocumentUnavailable
 from mcp_faas import strict_json
 from mcp_faas.issuers.published import get
 from mcp_faas.issuers.reach import FetchFailed, NotOnTheInternet, Reach, Unreachable
@@ -36,10 +36,6 @@ MEDIA_TYPE = re.compile(r"application/(?:[a-z0-9!#$&^_.+-]+\+)?json", re.IGNOREC
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 _PATH = re.compile(r"/(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/]|%[0-9A-Fa-f]{2})+")
 logger = logging.getLogger(__name__)
-
-
-class DocumentUnavailable(Exception):
-    """The document cannot be had now, and there is no copy: nobody can say who the client is. A caller hears 503."""
 
 
 Fetch = Callable[[str], bytes]

@@ -56,6 +56,10 @@ class ClientRefused(Exception):
     """There is no such client, or none that can be used; the message is for its author and quotes nothing."""
 
 
+class DocumentUnavailable(Exception):
+    """A client's metadata document cannot be had now, and there is no copy."""
+
+
 class Documents(Protocol):
     """Client ID metadata documents."""
 
@@ -85,7 +89,7 @@ class Clients:
         self._clock = clock
 
     def find(self, client_id: str) -> Client:
-        """The client of this id. Raises `ClientRefused`, and what says that nobody can tell now."""
+        """The client of this id. Raises `ClientRefused` or `DocumentUnavailable`."""
         if len(client_id) > CLIENT_ID_MAX_CHARACTERS:
             raise ClientRefused("there is no such client")
         configured = self._configured().get(client_id)
@@ -101,6 +105,17 @@ class Clients:
         if isinstance(found, Refused):
             raise ClientRefused("there is no such client, or not any longer: register again")
         return _registered(client_id, found)
+
+    def find_again(self, client_id: str) -> Client:
+        """The client of a request that follows a person's consent. Raises `ClientRefused`.
+
+        What a document's client may do was judged then, and its codes and tokens are bound to its id: a host that is
+        down for a while ends nobody's session.
+        """
+        try:
+            return self.find(client_id)
+        except DocumentUnavailable:
+            return Client(client_id, "document", grant_types=registration.SELF_SERVICE_GRANTS)
 
     def is_machine(self, subject: str) -> bool:
         """Is this the id of a client that the operator has entered? No person may be called like one."""

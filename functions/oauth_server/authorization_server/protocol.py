@@ -168,7 +168,7 @@ class Protocol(AuthorizationServer):  # type: ignore[misc]
 
     def query_client(self, client_id: str) -> AuthlibClient | None:
         try:
-            return AuthlibClient(self.clients.find(client_id))
+            return AuthlibClient(self.clients.find_again(client_id))
         except ClientRefused:
             return None
 
