@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import re
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -248,6 +251,13 @@ def test_pages_cannot_be_framed_and_load_nothing(world: World) -> None:
         assert "unsafe" not in page.headers["Content-Security-Policy"]
         assert "<script" not in page.text
         assert "src=" not in page.text
+
+
+def test_policy_lets_in_the_one_style_that_is_there(world: World) -> None:
+    page = world.ask(world.browser())
+    (style,) = re.findall("<style>(.*?)</style>", page.text, flags=re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert f"style-src 'sha256-{digest}'" in page.headers["Content-Security-Policy"]
 
 
 @pytest.mark.parametrize(

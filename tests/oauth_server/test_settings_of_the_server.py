@@ -59,6 +59,7 @@ WRONG: dict[str, dict[str, str]] = {
     "OAUTH_ISSUER in upper case": {"OAUTH_ISSUER": "https://MCP.example.com"},
     "OAUTH_ISSUER with its own port": {"OAUTH_ISSUER": "https://mcp.example.com:443"},
     "OAUTH_ISSUER by http": {"OAUTH_ISSUER": "http://mcp.example.com"},
+    "OAUTH_ISSUER by http below localhost": {"OAUTH_ISSUER": "http://x.localhost:8787"},
     "OAUTH_RESOURCES": {"OAUTH_RESOURCES": ""},
     "OAUTH_RESOURCES relative": {"OAUTH_RESOURCES": "/mcp"},
     "OAUTH_RESOURCES with a fragment": {"OAUTH_RESOURCES": "https://mcp.example.com/mcp#x"},
@@ -109,6 +110,14 @@ def test_wrong_setting_is_named(name: str, changes: dict[str, str]) -> None:
 def test_each_setting_has_a_wrong_value_here() -> None:
     tried = {name.split()[0] for name in WRONG}
     assert set(KNOWN) - tried == {"OAUTH_ALLOWED_ORGS"}
+
+
+@pytest.mark.parametrize(
+    "issuer", ["http://localhost:1", "http://[::1]:8787", "http://127.0.0.1", "https://a.example:8443"]
+)
+def test_issuers(issuer: str) -> None:
+    changes = {} if issuer.startswith("http://") else GITHUB
+    assert read_settings(environment(PLACE, **changes, OAUTH_ISSUER=issuer)).issuer == issuer
 
 
 def test_nobody_is_a_doubt_and_so_is_an_unknown_name() -> None:

@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol
 
 from authorization_server import registration
 from authorization_server.keeping import change, find, keep
-from authorization_server.metadata import GRANT_TYPES
+from authorization_server.metadata import GRANT_TYPES, SECRET_METHODS
 from authorization_server.records import Refused
 from authorization_server.records.clients import Quota, RegisteredClient, hour, look, take, use
 from authorization_server.records.handles import digest, same
@@ -26,7 +26,7 @@ from mcp_faas.settings.values import SettingsError
 
 CLIENT_ID_MAX_CHARACTERS = 1024
 REGISTRATIONS_PER_HOUR = 200
-SECRET_MIN_CHARACTERS = 16  # of a secret that an operator has written; ours have 43
+SECRET_FEW_CHARACTERS = 16  # of a secret that an operator has written; ours have 43
 RELOAD_SECONDS = 60
 
 _REGISTERED = re.compile(r"client-[A-Za-z0-9_-]{22}")
@@ -209,13 +209,20 @@ def _configured(entry: Any, schemes: tuple[str, ...]) -> Client:
     client_id, secret, scope = entry.get("client_id"), entry.get("client_secret"), entry.get("scope")
     if not isinstance(client_id, str) or not _CONFIGURED.fullmatch(client_id) or _REGISTERED.fullmatch(client_id):
         raise ValueError("client_id is letters, digits and - . _ ~, and not in the form of a registered client's")
-    if secret is not None and (not isinstance(secret, str) or len(secret) < SECRET_MIN_CHARACTERS):
-        raise ValueError(f"client_secret is a text of at least {SECRET_MIN_CHARACTERS} characters")
+    if secret is not None and (not isinstance(secret, str) or not secret):
+        raise ValueError("client_secret is a text")
+    if secret is not None and len(secret) < SECRET_FEW_CHARACTERS:
+        logger.warning(
+            "the secret of client %s is short enough to be guessed; make one with: openssl rand -hex 32", client_id
+        )
     if scope is not None and not isinstance(scope, str):
         raise ValueError("scope is a text, with blanks between scopes")
     default = "none" if secret is None else "client_secret_basic"
     if entry.get("grant_types") == []:  # a resource server that only asks about tokens
-        metadata = registration.Metadata((), (), entry.get("token_endpoint_auth_method", default), None)
+        method = entry.get("token_endpoint_auth_method", default)
+        if method not in SECRET_METHODS:
+            raise ValueError("a client without grants asks about tokens, and needs a client_secret for that")
+        metadata = registration.Metadata((), (), method, None)
     else:
         metadata = registration.judge(entry, schemes, GRANT_TYPES, default)
     if (metadata.auth_method == "none") is (secret is not None):

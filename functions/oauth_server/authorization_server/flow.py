@@ -21,7 +21,7 @@ from authorization_server.records import Refused, handles
 from authorization_server.records.authorizations import LIFETIME_SECONDS, Authorization, awaits, decide, finish
 from authorization_server.records.grants import Grant
 from authorization_server.settings import Settings
-from authorization_server.storage import Storage
+from authorization_server.storage import Storage, StorageUnavailable
 
 CALLBACK_PATH = "/authorize/callback"
 _STALE = "This page is not valid any longer, or was opened in another browser."
@@ -101,7 +101,7 @@ class Flow:
             state=request.back.state,
         )
         if not keep(self._storage, handle.key, authorization):
-            raise PageError("handle_taken", "Please try again.")
+            raise StorageUnavailable("a new authorization was there already")
         return Shown(request, handle.text, tab.csrf, tab.cookie())
 
     def decide(self, form: Mapping[str, str], cookies: Mapping[str, str], story: Story) -> Onward:
@@ -201,7 +201,7 @@ class Flow:
             expires_at=now + self._settings.refresh_token_seconds,
         )
         if not keep(self._storage, code.key, grant):
-            raise ReturnError(back, "server_error", "Please try again.")
+            raise StorageUnavailable("a new code was there already")
         self._clients.note_use(authorization.client_id)
         return Onward(back.url({"code": code.text}), waiting.tab.farewell())
 

@@ -82,8 +82,6 @@ def matches(registered: Iterable[str], requested: str, schemes: Iterable[str]) -
         return False
     if requested in registered:
         return True
-    if target.kind != "loopback":
-        return False
     known = {other.without_port for other in _readable(registered, schemes) if other.kind == "loopback"}
     return target.without_port in known
 

@@ -13,7 +13,7 @@ from typing import Literal, cast
 from urllib.parse import urlsplit
 
 from authorization_server.people import Admission, Rule
-from authorization_server.redirects import check_scheme
+from authorization_server.redirects import LOOPBACK_HOSTS, check_scheme
 from mcp_faas.auth.scopes import OFFLINE_ACCESS, covers, is_scope
 from mcp_faas.settings import read_log_level
 from mcp_faas.settings.values import (
@@ -144,6 +144,8 @@ def _issuer(environ: Mapping[str, str]) -> str:
         raise SettingsError(f"OAUTH_ISSUER is not set. Set it to the public URL of this server, e.g. {example}.")
     check_url("OAUTH_ISSUER", issuer, example)
     parts = urlsplit(issuer)
+    if parts.scheme == "http" and parts.netloc.removesuffix(f":{parts.port}") not in LOOPBACK_HOSTS:
+        raise SettingsError(f'OAUTH_ISSUER is "{issuer}"; by http it takes one of: {", ".join(LOOPBACK_HOSTS)}.')
     default = {"https": 443, "http": 80}[parts.scheme]
     # Clients compare it byte for byte, and some look for the endpoints below the host alone.
     if parts.path or issuer != issuer.lower() or parts.port == default:
