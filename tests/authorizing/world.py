@@ -95,6 +95,16 @@ def no_documents(url: str) -> bytes:
     raise Unreachable("no network in this test")
 
 
+class Browser(FlaskClient):
+    """A browser that visits the issuer's host, so that its cookies are for that one."""
+
+    issuer = ""
+
+    def open(self, *args: Any, **given: Any) -> TestResponse:
+        given.setdefault("base_url", self.issuer)
+        return super().open(*args, **given)
+
+
 class World:
     """The server, and what a test needs to be a client, a browser and a person."""
 
@@ -132,7 +142,11 @@ class World:
 
     def browser(self) -> FlaskClient:
         """A browser of its own, which keeps cookies."""
-        return self.app.test_client()
+        self.app.test_client_class = Browser
+        made = self.app.test_client()
+        assert isinstance(made, Browser)
+        made.issuer = self.settings.issuer
+        return made
 
     def request(self, **changes: str | None) -> dict[str, str]:
         """The query of a good authorization request, with changes; None leaves a parameter out."""
@@ -150,17 +164,17 @@ class World:
         return {name: value for name, value in query.items() if value is not None}
 
     def ask(self, browser: FlaskClient, **changes: str | None) -> TestResponse:
-        return browser.get("/authorize?" + urlencode(self.request(**changes)), base_url=self.settings.issuer)
+        return browser.get("/authorize?" + urlencode(self.request(**changes)))
 
     def decide(self, browser: FlaskClient, page: str, decision: str = "allow", **changes: str) -> TestResponse:
         form = {**fields(page), "decision": decision, **changes}
-        return browser.post("/authorize", data=form, base_url=self.settings.issuer)
+        return browser.post("/authorize", data=form)
 
     def log_in(self, browser: FlaskClient, location: str, password: str = PASSPHRASE, **changes: str) -> TestResponse:
-        page = browser.get(location, base_url=self.settings.issuer)
+        page = browser.get(location)
         assert page.status_code == 200, page.text
         form = {**fields(page.text), "username": "dev", "password": password, **changes}
-        return browser.post("/authorize/login", data=form, base_url=self.settings.issuer)
+        return browser.post("/authorize/login", data=form)
 
     def answer(self, **changes: str | None) -> dict[str, str]:
         """What a client gets at its redirect after a person has agreed and logged in."""
@@ -180,7 +194,7 @@ class World:
         return self.post("/token", headers, **form)
 
     def post(self, path: str, headers: Mapping[str, str] | None = None, **form: str) -> TestResponse:
-        return self.app.test_client().post(path, data=form, headers=headers, base_url=self.settings.issuer)
+        return self.browser().post(path, data=form, headers=headers)
 
     def redeem(self, code: str, client_id: str = "web", **changes: str) -> TestResponse:
         form = {

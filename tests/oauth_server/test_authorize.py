@@ -192,7 +192,7 @@ def test_consent_from_another_origin_is_refused(world: World, headers: dict[str,
     form = {**fields(world.ask(browser).text), "decision": "allow"}
     assert browser.post("/authorize", data=form, headers=headers).status_code == 400
     own = {"Origin": world.settings.issuer, "Sec-Fetch-Site": "same-origin"}
-    answer = browser.post("/authorize", data=form, headers=own, base_url=world.settings.issuer)
+    answer = browser.post("/authorize", data=form, headers=own)
     assert answer.status_code == 303
 
 
@@ -211,12 +211,25 @@ def test_login_of_another_browser_is_refused(world: World) -> None:
     """An attacker who has agreed himself, and sends the victim to the login that he has begun."""
     attacker, victim = world.browser(), world.browser()
     agreed = world.decide(attacker, world.ask(attacker).text)
-    assert victim.get(agreed.location, base_url=world.settings.issuer).status_code == 400
-    page = attacker.get(agreed.location, base_url=world.settings.issuer).text
+    assert victim.get(agreed.location).status_code == 400
+    page = attacker.get(agreed.location).text
     form = {**fields(page), "username": "dev", "password": "correct horse battery staple"}
-    assert victim.post("/authorize/login", data=form, base_url=world.settings.issuer).status_code == 400
+    assert victim.post("/authorize/login", data=form).status_code == 400
     state = parameters(agreed.location)["state"]
     assert victim.get(f"/authorize/callback?state={state}&code=x").status_code == 400
+
+
+def test_login_needs_the_cookie_that_came_with_consent(world: World) -> None:
+    browser = world.browser()
+    agreed = world.decide(browser, world.ask(browser).text)
+    (cookie,) = agreed.headers.getlist("Set-Cookie")
+    name = cookie.split("=")[0]
+    browser.set_cookie(name, "A" * 43, domain="127.0.0.1")
+    assert browser.get(agreed.location).status_code == 400
+    browser.delete_cookie(name, domain="127.0.0.1")
+    assert browser.get(agreed.location).status_code == 400
+    browser.set_cookie(name, cookie.split("=")[1].split(";")[0], domain="127.0.0.1")
+    assert browser.get(agreed.location).status_code == 200
 
 
 def test_login_before_consent_is_refused(world: World) -> None:
@@ -224,7 +237,7 @@ def test_login_before_consent_is_refused(world: World) -> None:
     handle = fields(world.ask(browser).text)["request"]
     for state in (handle, handle.replace("mcpa-", "mcpl-"), "", "x"):
         for path in ("/authorize/login", "/authorize/callback"):
-            answer = browser.get(f"{path}?{urlencode({'state': state})}", base_url=world.settings.issuer)
+            answer = browser.get(f"{path}?{urlencode({'state': state})}")
             assert answer.status_code == 400
 
 
@@ -239,7 +252,7 @@ PAGE_HEADERS = {
 def test_pages_cannot_be_framed_and_load_nothing(world: World) -> None:
     browser = world.browser()
     consent = world.ask(browser)
-    login = browser.get(world.decide(browser, consent.text).location, base_url=world.settings.issuer)
+    login = browser.get(world.decide(browser, consent.text).location)
     error = world.ask(browser, client_id="nobody")
     for page in (consent, login, error):
         assert {name: page.headers[name] for name in PAGE_HEADERS} == PAGE_HEADERS
