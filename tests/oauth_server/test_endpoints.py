@@ -11,6 +11,7 @@ import pytest
 from authlib.oauth2 import rfc8414, rfc9207
 
 from authorization_server import metadata
+from authorization_server.records import handles
 from authorization_server.settings import read_settings
 from authorizing.world import (
     CALLBACK,
@@ -27,6 +28,7 @@ from authorizing.world import (
 from mcp_faas.auth.jwt import Policy, parse, verify
 from mcp_faas.auth.keys import parse_key_set
 from mcp_faas.auth.profiles import PROFILES
+from mcp_faas.logs import redact
 
 RESOURCE_SERVER = basic("resource-server", "resource-server-secret-0123")
 ROBOT = basic("robot", MACHINE_SECRET)
@@ -435,6 +437,12 @@ def test_no_secret_is_in_any_line(world: World, capfd: pytest.CaptureFixture[str
     audited = [json.loads(line) for line in lines if line.startswith('{"audit"')]
     assert {line["door"] for line in audited} == {"oauth"}
     assert [line["reason"] for line in audited if line["decision"] == "deny"] == ["invalid_client"]
+
+
+def test_log_lets_no_code_or_token_of_ours_through() -> None:
+    for purpose in ("authorization", "login", "code", "refresh"):
+        handle = handles.mint(purpose)
+        assert redact(f"something with {handle.text} in it") == "something with [redacted] in it"
 
 
 def test_every_decision_writes_one_line(world: World, capfd: pytest.CaptureFixture[str]) -> None:
