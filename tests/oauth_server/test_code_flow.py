@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from authorization_server.logins.local import LocalLogin
 from authorizing.world import CALLBACK, HTTPS, NOON, PASSPHRASE, VERIFIER, World, basic, fields, parameters
 from mcp_faas.auth.jwt import Policy, parse, verify
 from mcp_faas.auth.keys import parse_key_set
@@ -126,6 +127,23 @@ def test_wrong_password_is_no_end_and_says_nothing(world: World) -> None:
         answer = world.log_in(browser, agreed.location, **wrong)
         assert answer.status_code == 403
         assert "location" not in answer.headers
+    assert world.log_in(browser, agreed.location).status_code == 303
+
+
+@pytest.mark.parametrize("passphrase", ["", "short"])
+def test_empty_passphrase_is_no_open_door(tmp_path: Path, passphrase: str) -> None:
+    world = World(tmp_path, login=LocalLogin(lambda: passphrase))
+    browser = world.browser()
+    agreed = world.decide(browser, world.ask(browser).text)
+    assert world.log_in(browser, agreed.location, passphrase).status_code == 403
+    world.storage.close()
+
+
+def test_login_form_is_our_own(world: World) -> None:
+    browser = world.browser()
+    agreed = world.decide(browser, world.ask(browser).text)
+    for wrong in ({"csrf": ""}, {"csrf": "A" * 43}, {"state": "x"}):
+        assert world.log_in(browser, agreed.location, **wrong).status_code == 400
     assert world.log_in(browser, agreed.location).status_code == 303
 
 

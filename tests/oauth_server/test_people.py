@@ -58,6 +58,12 @@ def test_address_that_is_none_is_in_no_domain(email: str) -> None:
     assert not Admission(domains=frozenset({"example.com"})).admits(Person("1", "x", None, (email,)))
 
 
+def test_letter_that_folds_to_another_is_not_that_one() -> None:
+    kelvin = Admission(users=frozenset({"\u212aim"}), organisations=frozenset({"\u212aim"}))
+    assert not kelvin.admits(Person("1", "x", "kim", (), ("kim",)))
+    assert not Admission(users=frozenset({"kim"})).admits(Person("1", "x", "\u212aim"))
+
+
 RULES = Admission(rules=(Rule("mcp:admin", "user", "alice-a"), Rule("mcp:write", "org", "other")))
 
 
