@@ -5,7 +5,7 @@ CLOUD ?= fc
 DOOR ?= bearer
 PORT ?= 8787
 .DEFAULT_GOAL := help
-.PHONY: help setup run test interop fuzz check package lock
+.PHONY: help setup run test interop fuzz check package bench lock
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile
@@ -30,6 +30,9 @@ check: setup ## lint the code, the types and both templates
 
 package: ## build the artifacts into .build/: PYTHON=3.13 ARCH=x86_64 for Lambda, ONLY=fc/mcp_server for one, OTEL=on for traces
 	@$(PYTHON3) scripts/setup.py run && $(PY) scripts/package.py $(if $(PYTHON),--python $(PYTHON)) $(if $(ARCH),--arch $(ARCH)) $(if $(filter on,$(OTEL)),--with otel) $(if $(ONLY),--only $(ONLY))
+
+bench: setup ## measure beside what users would take instead, in a quarter of an hour: ARGS="--only cold,warm"
+	@$(PY) scripts/bench.py $(ARGS)
 
 lock: setup ## write the lock files anew (LOCK=--upgrade for newer versions)
 	@$(PY) scripts/lock.py $(LOCK)

@@ -1,4 +1,4 @@
-"""Write every lock file: exact versions and hashes for Python 3.10 and later on every platform, and no address."""
+"""Write every lock file: exact versions and hashes, for Python 3.10 and later on every platform, and no address."""
 
 from __future__ import annotations
 
@@ -24,12 +24,29 @@ LOCKS = {
     "requirements/dev": ["requirements/run.txt", "functions/mcp_server/requirements-otel.txt"],
     "requirements/sam": [],
     "requirements/checkov": [],
+    "requirements/bench-plots": [],
 }
+# What `make bench` measures beside our own runs on the machine that it measures, and some of it on no older Python.
+BENCH = {
+    "requirements/bench-awslabs": [],
+    "requirements/bench-fastmcp": ["functions/mcp_server/requirements.txt"],
+    "requirements/bench-stdio": [],
+}
+EVERYWHERE = ["--universal", "--python-version", "3.10"]
+ON_LAMBDA = ["--python-platform", "linux", "--python-version", "3.13"]
 
 
 def main() -> int:
-    for stem, constraints in LOCKS.items():
-        command = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--universal", "--python-version", "3.10"]
+    for stem, constraints in {**LOCKS, **BENCH}.items():
+        command = [
+            sys.executable,
+            "-m",
+            "uv",
+            "pip",
+            "compile",
+            "--quiet",
+            *(ON_LAMBDA if stem in BENCH else EVERYWHERE),
+        ]
         command += ["--generate-hashes", "--no-emit-index-url", "--no-emit-find-links", "--no-header"]
         command += [*sys.argv[1:], "--output-file", f"{stem}.txt", f"{stem}.in"]
         for constraint in constraints:

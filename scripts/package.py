@@ -11,12 +11,13 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Collection, Iterator
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from artifacts import application, archive, bytecode, interpreters, manifest, natives, sdists, sources, wheels
+from artifacts import application, archive, filling, manifest, sbom, sources
 from artifacts.deployables import (
     ARCHITECTURES,
     ARTIFACTS,
@@ -36,6 +37,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FUNCTIONS = ROOT / "functions"
 BUILD = ROOT / ".build"
 HALF_BUILT = ".building-"
+SBOM = ".cdx.json"
 
 
 def say(sentence: str) -> None:
@@ -49,36 +51,8 @@ def say_through_sam(sentence: str) -> None:
 
 def fill(
     artifact: Artifact, target: Target, folder: Path, extras: Collection[str], say: Callable[[str], None] = say
-) -> bool:
-    """Put the whole artifact into an empty folder; returns whether it has bytecode."""
-    collected = sources.collect(artifact, FUNCTIONS)
-    lock = FUNCTIONS / artifact.deployable / artifact.requirements if artifact.requirements else None
-    if lock:
-        say(f"{artifact.name}: installing the packages of {lock.relative_to(ROOT)} for {target}")
-        more = [lock.with_name(f"requirements-{name}.txt") for name in artifact.extras if name in extras]
-        wheels.install(lock, target, folder, without=artifact.sdists, extras=more)
-        if artifact.sdists:
-            say(f"{artifact.name}: building {', '.join(artifact.sdists)}, which has no wheel")
-            sdists.install(lock, target, artifact.sdists, folder)
-    own = sources.copy(collected, artifact.executables, folder)
-    if artifact.executables:
-        (folder / "python-version").write_text(f"{target.python}\n", encoding="utf-8")  # for `bootstrap` to compare
-    natives.check(folder, target)
-    python = interpreters.find(target.python)
-    if python:
-        say(f"{artifact.name}: compiling for Python {target.python}")
-        for name in bytecode.compile_folder(folder, own, python, target.python, artifact.code_folder):
-            say(f"{artifact.name}: {name} does not compile with Python {target.python}; it is in the artifact as it is")
-    else:
-        warn_of_missing_bytecode(artifact, target, say)
-    archive.settle_modes(folder)
-    return python is not None
-
-
-def warn_of_missing_bytecode(artifact: Artifact, target: Target, say: Callable[[str], None]) -> None:
-    say(f"WARNING: no Python {target.python} that runs was found on this machine, so {artifact.name} has NO BYTECODE.")
-    say("WARNING: each cold start takes about 1.8 times as long. Get that Python and build again:")
-    say(f"WARNING:     .venv/bin/python -m uv python install {target.python}")
+) -> filling.Filled:
+    return filling.fill(artifact, target, folder, extras, FUNCTIONS, say)
 
 
 def build_all(artifacts: list[Artifact], python: str, architecture: str, extras: Collection[str]) -> None:
@@ -92,14 +66,22 @@ def build_all(artifacts: list[Artifact], python: str, architecture: str, extras:
             with half_built(BUILD) as scratch:
                 folder = scratch / artifact.deployable
                 folder.mkdir()
-                has_bytecode = fill(artifact, target, folder, extras)
+                filled = fill(artifact, target, folder, extras)
                 say(f"{artifact.name}: zipping")
-                zipped = publish(folder, BUILD / artifact.name)
-                built[artifact.name] = manifest.describe(target, BUILD / artifact.name, zipped, has_bytecode)
+                zipped, listed = scratch / "zipped", scratch / "listed"
+                archive.write(folder, zipped)
+                sbom.write(
+                    listed, artifact, target, filled.materials, ROOT / "pyproject.toml", archive.sha256_of(zipped)
+                )
+                publish(folder, BUILD / artifact.name, {".zip": zipped, SBOM: listed})
+                built[artifact.name] = manifest.describe(target, BUILD / artifact.name, filled.has_bytecode, SBOM)
         manifest.record(BUILD, built, ARTIFACTS)
     for name, entry in built.items():
         size = f"{entry.bytes_unzipped / 1e6:6.1f} MB, zipped {entry.bytes_zipped / 1e6:5.1f} MB"
         say(f".build/{name:<18} {size}, Python {entry.python}, {entry.architecture}, sha256 {entry.sha256[:12]}…")
+    for python in sorted({entry.python for entry in built.values() if not entry.bytecode}):
+        names = [name for name, entry in built.items() if entry.python == python and not entry.bytecode]
+        filling.warn_of_missing_bytecode(", ".join(names), python, say)
 
 
 def build_application() -> None:
@@ -108,7 +90,8 @@ def build_application() -> None:
         folder = scratch / "application"
         application.assemble(ROOT, folder)
         archive.settle_modes(folder)
-        publish(folder, BUILD / "serverless-devs")
+        archive.write(folder, scratch / "zipped")
+        publish(folder, BUILD / "serverless-devs", {".zip": scratch / "zipped"})
     say(".build/serverless-devs      for s init, .zip beside it")
 
 
@@ -126,15 +109,12 @@ def build_for_sam(logical_id: str, into: Path, python: str, architecture: str, e
             path.rename(into / path.name)
 
 
-def publish(folder: Path, place: Path) -> Path:
-    """Zip the folder, and put both where they belong; returns the zip."""
-    zipped = place.with_name(f"{place.name}.zip")
-    fresh = folder.with_name("zipped")
-    archive.write(folder, fresh)
+def publish(folder: Path, place: Path, beside: Mapping[str, Path]) -> None:
+    """Put the folder where it belongs, and beside it the files that belong to it, each with its suffix."""
     place.parent.mkdir(parents=True, exist_ok=True)
     exchange(folder, place, aside=folder.with_name("before"))
-    fresh.replace(zipped)
-    return zipped
+    for suffix, fresh in beside.items():
+        fresh.replace(place.with_name(f"{place.name}{suffix}"))
 
 
 def exchange(new: Path, place: Path, aside: Path) -> None:
@@ -194,6 +174,7 @@ def arguments() -> argparse.Namespace:
 
 def main() -> int:
     options = arguments()
+    began = time.monotonic()
     try:
         if options.sam:
             build_for_sam(options.sam, options.into.resolve(), options.python, options.arch, options.extras)
@@ -201,6 +182,7 @@ def main() -> int:
             build_all(options.artifacts, options.python, options.arch, options.extras)
             if not options.only and (ROOT / "publish").is_dir():
                 build_application()
+            say(f"done after {time.monotonic() - began:.0f} s")
     except (BuildError, OSError) as error:
         disk_is_full = getattr(error, "errno", None) == errno.ENOSPC or os.strerror(errno.ENOSPC) in str(error)
         say("the disk is full; make room and run the command again" if disk_is_full else str(error))

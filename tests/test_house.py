@@ -16,10 +16,10 @@ FUNCTIONS = sorted((ROOT / "functions").rglob("*.py"))
 # From the outside in: a module may import from its own ring and from those after it, never from one before it.
 RINGS = [
     ["server", "platforms"],
-    ["gate", "listing", "declarations", "references"],
+    ["gate", "listing", "declarations", "references", "mirrored", "spans"],
     ["cors", "operations"],
     ["asgi"],
-    ["doors", "lifecycle"],
+    ["doors", "lifecycle", "state_keys"],
     ["jwks", "documents", "audit", "tracing"],
     ["logs"],
     ["stores", "issuers"],
@@ -29,7 +29,7 @@ RINGS = [
     ["generations"],
     ["auth"],
     ["tokens"],
-    ["strict_json"],
+    ["strict_json", "starting"],
 ]
 PURE = ["auth", "tokens", "strict_json", "generations", "planning", "rotation", "message", "call"]
 # What would bring I/O, a clock or the environment into the pure core.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Literal
 
@@ -18,6 +18,12 @@ from mcp_faas.logs import redact
 
 SCHEMA = "mcp-faas/1"
 FIELD_MAX_CHARACTERS = 256  # names of tools and methods come from callers
+# Which fields hold text that a caller, or the issuer of his token, has chosen. All others are words of ours, settings,
+# digests and what the platform says.
+_CHOSEN_OUTSIDE = ("subject", "client", "method", "tool")
+
+# ASCII, so that no caller's text can end the line or hide in it. Made once: `json.dumps` would make one for each line.
+_encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 
 
 @dataclass
@@ -65,16 +71,15 @@ class Decision:
 def line(decision: Decision, time: float) -> str:
     """The audit line of a decision at `time` (seconds since the epoch), without the line's end."""
     stamp = datetime.fromtimestamp(time, timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    fields = {name: _short(value) for name, value in asdict(decision).items()}
-    # ASCII, so that no caller's text can end the line or hide in it.
-    return json.dumps({"audit": SCHEMA, "time": stamp, **fields}, ensure_ascii=True, separators=(",", ":"))
+    fields: dict[str, object] = {"audit": SCHEMA, "time": stamp, **vars(decision)}
+    for name in _CHOSEN_OUTSIDE:
+        value = fields[name]
+        if isinstance(value, str):
+            fields[name] = redact(value[:FIELD_MAX_CHARACTERS])
+    return _encode(fields)
 
 
 def write(decision: Decision, time: float) -> None:
     """Put the audit line on standard output, which both platforms keep as the function's log."""
     sys.stdout.write(line(decision, time) + "\n")
     sys.stdout.flush()
-
-
-def _short(value: object) -> object:
-    return redact(value[:FIELD_MAX_CHARACTERS]) if isinstance(value, str) else value

@@ -5,7 +5,6 @@ Knows the user's module and the SDK's listings; knows no request and no door.
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from types import ModuleType
 from typing import Any
 
@@ -52,6 +51,8 @@ def check_declarations(server: MCPServer[Any], scopes: Scopes) -> None:
 
 
 def _missing(method: str, name: str, known: set[str]) -> str:
+    from difflib import get_close_matches  # no good start pays for it
+
     kind = _DECORATORS[method]
     there = ", ".join(sorted(known)) or "none"
     meant = next(iter(get_close_matches(name, sorted(known), n=1)), None)

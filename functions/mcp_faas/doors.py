@@ -8,12 +8,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
 from typing import Protocol
 
 from mcp_faas.auth.bearer import identify, token_of
+from mcp_faas.auth.compact import parse
 from mcp_faas.auth.errors import GatewayMissing, IssuerMismatch, TokensUnavailable, TokenUnknown
-from mcp_faas.auth.jwt import Policy, check_header, parse, verify
+from mcp_faas.auth.jwt import Policy, check_header, issuer_of, verify
 from mcp_faas.auth.keys import KeySetMalformed
 from mcp_faas.auth.principal import Principal
 from mcp_faas.auth.profiles import Profile
@@ -55,7 +58,14 @@ class PlatformDoor:
     async def admit(self, authorization: Sequence[str], call: Call) -> Principal:
         if self.require_authorizer and call.gateway is None:
             raise GatewayMissing("no authorizer has let this call in")
-        return replace(call.gateway or Principal(client="platform"), scopes=self.scopes)
+        if call.gateway is None:
+            return self._platform
+        return Principal(call.gateway.client, call.gateway.subject, scopes=self.scopes)
+
+    @cached_property
+    def _platform(self) -> Principal:
+        """One for all whom the gateway does not name: nothing in it can be changed, and nothing is one caller's."""
+        return Principal(client="platform", scopes=self.scopes, claims=MappingProxyType({}))
 
 
 class BearerDoor:
@@ -109,16 +119,13 @@ class JwtDoor:
 
     async def admit(self, authorization: Sequence[str], call: Call) -> Principal:
         token = parse(token_of(authorization))
-        chosen = self._policies.get(token.issuer)
+        chosen = self._policies.get(issuer_of(token))
         if chosen is None:
             raise IssuerMismatch("iss is not a configured issuer")
         policy, source = chosen
-        check_header(token, policy)
-        # Without MCP_JWT_AUDIENCE a token must be for this very endpoint (RFC 8707 §2).
-        audiences = policy.audiences or frozenset({call.public_url} if call.public_url else ())
-        policy = replace(policy, audiences=audiences, resource=call.public_url)
-        keys = await source.keys_for(token.kid, token.algorithm)
-        return verify(token, keys, policy, self._clock())
+        check_header(token.header, policy)
+        keys = await source.keys_for(token.header.kid, token.header.algorithm)
+        return verify(token, keys, policy, self._clock(), resource=call.public_url)
 
 
 def open_door(settings: Settings, *, background: bool) -> Door:

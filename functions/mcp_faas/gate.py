@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 
 import anyio
 from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
@@ -66,7 +66,7 @@ class Gate:
     them are behind the door, and everything else is 404 for everybody.
     """
 
-    app: ASGIApp
+    app: ASGIApp  # everything that is behind the door
     door_name: str
     door: Door
     scopes: Scopes
@@ -80,6 +80,7 @@ class Gate:
     streams: frozenset[str] = frozenset()
     leads: Callable[[Scope], bool] = field(default=lambda _: False)
     same_uri: Callable[[str, str], bool] = field(default=str.__eq__)
+    straight: ASGIApp | None = None  # the way of a message to the endpoint, past the app's router
     before_end: Callable[[float | None], Awaitable[None]] | None = None  # of the app's answers; given a deadline
     clock: Callable[[], float] = time.time
 
@@ -96,7 +97,7 @@ class Gate:
             await respond(send, 200, [(b"content-type", b"text/plain; charset=utf-8")], b"ok")
         elif self.issuers and path in self._metadata_paths and method in ("GET", "HEAD", "OPTIONS"):
             await self._metadata(method, headers, origin, call, send)
-        elif path in self.endpoints | self.messages | self.streams or self.leads(scope):
+        elif path in self._own_paths or self.leads(scope):
             path = ENDPOINT if path in self.endpoints else path
             scope = {**scope, "headers": headers, "path": path, "raw_path": path.encode()}
             await self._guarded(scope, receive, send, call, origin)
@@ -104,10 +105,29 @@ class Gate:
             # Exact paths only: the router would redirect `/mcp/` by the Host header, and before the door.
             await respond(send, 404, [JSON], b'{"message":"Not found."}')
 
-    @property
+    @cached_property
+    def _own_paths(self) -> frozenset[str]:
+        """The endpoint's, and those of the legacy transport."""
+        return self.endpoints | self.messages | self.streams
+
+    @cached_property
+    def _spoken_paths(self) -> frozenset[str]:
+        """Where a message is sent to."""
+        return self.messages | {ENDPOINT}
+
+    @cached_property
     def _metadata_paths(self) -> frozenset[str]:
         """RFC 9728 §3.1: the root form, and the one with the endpoint's path behind it."""
         return frozenset({WELL_KNOWN, *(WELL_KNOWN + path.rstrip("/") for path in self.endpoints)})
+
+    @cached_property
+    def _known_to_tools(self) -> ASGIApp:
+        """The app, with the caller where `get_access_token()` finds him."""
+        return AuthContextMiddleware(self.app)
+
+    @cached_property
+    def _straight_known_to_tools(self) -> ASGIApp:
+        return AuthContextMiddleware(self.straight or self.app)
 
     async def _metadata(self, method: str, headers: list[Header], origin: Origin, call: Call, send: Send) -> None:
         if method == "OPTIONS":
@@ -160,13 +180,15 @@ class Gate:
         # The token stops here: no tool sees it, and no library behind this line can log it.
         headers = [(name, value) for name, value in scope["headers"] if name != b"authorization"]
         scope = {**scope, "headers": headers, "user": AuthenticatedUser(_access_token(principal, request.call))}
-        receive, path, spoken = request.receive, scope["path"], scope["path"] in self.messages | {ENDPOINT}
+        receive, path, spoken = request.receive, scope["path"], scope["path"] in self._spoken_paths
         if spoken and scope["method"] == "POST":
             body = await self._check_message(request, principal)
             if body is None:
                 return
             receive = replay(body, receive)
+            app = self._straight_known_to_tools if path == ENDPOINT else self._known_to_tools
         else:
+            app = self._known_to_tools
             require(principal.scopes, self.scopes_required)
             request.decision.allow()
             use = "POST" if spoken else "GET" if path in self.streams else scope["method"]
@@ -177,12 +199,15 @@ class Gate:
         send = request.send
         if self.before_end is not None:
             send = holding(send, partial(self.before_end, scope.get(DEADLINE_KEY)))
+        if path not in self.streams:
+            await app(scope, receive, send)
+            return
         # A stream was let in by a token that may end before it: it ends with it, and clients open another.
         left = STREAM_MAX_SECONDS
         if principal.expires_at is not None:
             left = min(left, principal.expires_at - self.clock())
-        with anyio.move_on_after(left if path in self.streams else None):
-            await AuthContextMiddleware(self.app)(scope, receive, send)
+        with anyio.move_on_after(left):
+            await app(scope, receive, send)
 
     async def _check_message(self, request: _Request, principal: Principal) -> bytes | None:
         """Read the message as the SDK will and demand the scopes of its operation; None when it was answered here."""

@@ -90,6 +90,9 @@ class KeySource:
         """
         if self._fixed is not None:
             return self._fixed
+        keys = self._keys
+        if keys is not None and 0 <= self._age() <= REFRESH_AFTER_SECONDS and _knows(keys, kid, algorithm):
+            return keys
         until = asyncio.get_running_loop().time() + WAIT_SECONDS
         if self._usable() is None:
             await self._refresh(until, self._first)

@@ -57,8 +57,9 @@ def check_headers(message: Message, headers: Iterable[Header]) -> None:
     The SDK demands and compares them in the era that knows them; to earlier versions of the protocol it does not
     look, and a gateway that trusts them would let another call pass than it saw.
     """
-    for name, said in headers:
-        meant = {b"mcp-method": message.method, b"mcp-name": message.target}.get(name)
+    repeated = {b"mcp-method": message.method, b"mcp-name": message.target}
+    for name, said in [header for header in headers if header[0] in repeated]:
+        meant = repeated[name]
         if meant is not None and decode_header_value(said.decode("latin-1")) != meant:
             told = rpc_error(message, HEADER_MISMATCH, f"{name.decode()} is not what the body says")
             raise MessageRefused(HTTPStatus.BAD_REQUEST, told, "message_malformed")

@@ -12,27 +12,29 @@ from urllib.parse import unquote, urlsplit
 
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import MCPServer, RequestStateBoundary, RequestStateSecurity
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
 from mcp.shared.exceptions import MCPError
 from mcp.shared.uri_template import UriTemplate
 from mcp_types import INTERNAL_ERROR, CallToolResult, TextContent
 from starlette.applications import Starlette
 from starlette.routing import Match, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mcp_faas.auth.scopes import Scopes, advertised, least
 from mcp_faas.declarations import check_declarations, scopes_of
 from mcp_faas.doors import Door, open_door
 from mcp_faas.gate import ENDPOINT, Gate
 from mcp_faas.listing import hiding
+from mcp_faas.mirrored import MirroredSchemas
 from mcp_faas.operations import BODY_MAX_BYTES
 from mcp_faas.references import completing_known
 from mcp_faas.settings import Settings
 from mcp_faas.settings.values import SettingsError
-from mcp_faas.stores import AddressError, StoreError, read_secret
+from mcp_faas.spans import on_demand
+from mcp_faas.state_keys import StateKeys
 
 SSE_PATH, SSE_MESSAGE_PATH = "/sse", "/messages/"
-STATE_KEY_MIN_BYTES = 32
-MAKE_STATE_KEY = "Make one with: openssl rand -hex 32"
 
 logger = logging.getLogger(__name__)
 
@@ -89,6 +91,9 @@ def build_app(settings: Settings, *, streaming: bool) -> Callable[[], tuple[Gate
             max_request_body_size=BODY_MAX_BYTES,
             transport_security=_CHECKED_IN_FRONT,
         )
+        wire = server.session_manager.app
+        if wire.get_tool_input_schema is not None and not isinstance(wire.get_tool_input_schema, MirroredSchemas):
+            wire.get_tool_input_schema = MirroredSchemas(wire.get_tool_input_schema)
         if settings.sse:
             sse = server.sse_app(
                 sse_path=SSE_PATH,
@@ -97,9 +102,20 @@ def build_app(settings: Settings, *, streaming: bool) -> Callable[[], tuple[Gate
                 transport_security=_CHECKED_IN_FRONT,
             )
             app.router.routes.extend(sse.routes[:2])
-        return replace(_gate(app, settings, door, scopes), before_end=before_end), app
+        gate = _gate(app, settings, door, scopes)
+        return replace(gate, straight=_straight_to(server.session_manager, app), before_end=before_end), app
 
     return make
+
+
+def _straight_to(manager: StreamableHTTPSessionManager, app: Starlette) -> ASGIApp:
+    """The way of a message that the gate has let in: no router has to find out where it goes."""
+
+    async def straight(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["app"] = app  # what a tool finds as `request.app`
+        await manager.handle_request(scope, receive, send)
+
+    return straight
 
 
 def _gate(app: Starlette, settings: Settings, door: Door, scopes: Scopes) -> Gate:
@@ -156,28 +172,12 @@ def _harden(server: MCPServer[Any], settings: Settings) -> None:
             "instance that asked it"
         )
     else:
-        boundary = RequestStateBoundary(
-            RequestStateSecurity(keys=_state_keys(settings.request_state_key)), default_audience=server.name
-        )
+        security = RequestStateSecurity(codec=StateKeys(settings.request_state_key))
+        boundary = RequestStateBoundary(security, default_audience=server.name)
         chain = server.middleware
         chain[:] = [boundary if isinstance(entry, RequestStateBoundary) else entry for entry in chain]
+    on_demand(server.middleware)
     server.middleware[:0] = [_without_subscriptions, _survive, completing_known(server)]
-
-
-def _state_keys(address: str) -> list[str]:
-    """The keys at MCP_REQUEST_STATE_KEY, one a line: the first seals, all open, so that they can be rotated."""
-    try:
-        keys = read_secret(address).split()
-    except (AddressError, StoreError) as error:
-        raise SettingsError(f"MCP_REQUEST_STATE_KEY leads to no key: {error}. {MAKE_STATE_KEY}") from None
-    except ModuleNotFoundError as error:
-        raise SettingsError(f"MCP_REQUEST_STATE_KEY is {address}, but this artifact has no {error.name}.") from None
-    if not keys or any(len(key.encode()) < STATE_KEY_MIN_BYTES for key in keys):
-        raise SettingsError(
-            f"MCP_REQUEST_STATE_KEY leads to {len(keys)} key(s), of which each must have at least "
-            f"{STATE_KEY_MIN_BYTES} bytes, one a line. {MAKE_STATE_KEY}"
-        )
-    return keys
 
 
 async def _survive(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:

@@ -37,10 +37,7 @@ def loads(text: str, *, literals: bool = False) -> Any:
 
     With `literals`, `dumps` writes every number as it was read.
     """
-    parse_float, parse_int = (_float, _int) if literals else (None, None)
-    return json.loads(
-        text, object_pairs_hook=_unique, parse_constant=_refuse, parse_float=parse_float, parse_int=parse_int
-    )
+    return (_KEEPING_LITERALS if literals else _STRICT).decode(text)
 
 
 def dumps(value: Any, indent: int = 0, depth: int = 0) -> str:
@@ -85,3 +82,10 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse(_: str) -> NoReturn:
     raise NotANumber
+
+
+# Made once: `json.loads` would make a decoder anew for each text, which takes longer than a token's claims.
+_STRICT = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse)
+_KEEPING_LITERALS = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_float, parse_int=_int
+)

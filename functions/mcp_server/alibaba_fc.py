@@ -12,6 +12,7 @@ from typing import Any
 from mcp_faas import logs
 from mcp_faas.settings import read_fc_port, read_settings, require_public_url
 from mcp_faas.settings.values import SettingsError
+from mcp_faas.starting import collector_off
 
 EVENT_SECONDS = 55.0  # what one event may take on a built-in runtime; s.yaml gives the function 60 s
 
@@ -21,10 +22,11 @@ def serve() -> None:
     settings, port = read_settings(os.environ), read_fc_port(os.environ)
     require_public_url(settings)
     logs.configure(settings.log_level)
-    from mcp_faas.platforms.fc import run_web_function
-    from mcp_faas.server import build_app
+    with collector_off():
+        from mcp_faas.platforms.fc import run_web_function
+        from mcp_faas.server import build_app
 
-    gate, _ = build_app(settings, streaming=True)()
+        gate, _ = build_app(settings, streaming=True)()
     run_web_function(gate, port, settings.public_url)
 
 
@@ -32,12 +34,13 @@ def _event_handler() -> Any:
     settings = read_settings(os.environ)
     require_public_url(settings)
     logs.configure(settings.log_level)
-    from mcp_faas.platforms.fc import handler_for
-    from mcp_faas.platforms.instance import Instance
-    from mcp_faas.server import build_app
+    with collector_off():
+        from mcp_faas.platforms.fc import handler_for
+        from mcp_faas.platforms.instance import Instance
+        from mcp_faas.server import build_app
 
-    instance = Instance(build_app(settings, streaming=False))
-    instance.start()
+        instance = Instance(build_app(settings, streaming=False))
+        instance.start()
     return handler_for(instance, settings.public_url, EVENT_SECONDS)
 
 

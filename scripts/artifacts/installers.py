@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from artifacts import distributions
 from artifacts.errors import BuildError
 from artifacts.locks import Pin
 
@@ -19,8 +20,13 @@ CHECKED = ("--require-hashes", "--no-deps", "-r")
 INSTALLER_TRACES = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json")
 
 
-def install(pins: Iterable[Pin], into: Path, *, uv: Iterable[str], pip: Iterable[str], failure: str) -> None:
-    """Install exactly these into a folder that held none before; the options are each installer's own words for one."""
+def install(
+    pins: Iterable[Pin], into: Path, *, uv: Iterable[str], pip: Iterable[str], failure: str
+) -> dict[str, set[str]]:
+    """Install exactly these into a folder that held none before; returns the files of each distribution.
+
+    The options are each installer's own words for one.
+    """
     into.mkdir(parents=True, exist_ok=True)
     wanted = into / ".requirements.txt"
     wanted.write_text("".join(f"{pin}\n" for pin in pins), encoding="utf-8")
@@ -38,7 +44,9 @@ def install(pins: Iterable[Pin], into: Path, *, uv: Iterable[str], pip: Iterable
     else:
         raise BuildError("\n".join([failure, *failures]))
     wanted.unlink()
+    owners = distributions.files_by_owner(into)
     clean(into)
+    return owners
 
 
 def clean(folder: Path) -> None:

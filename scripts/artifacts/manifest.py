@@ -18,9 +18,12 @@ class Entry:
     bytes_zipped: int
     bytes_unzipped: int
     bytecode: bool  # false: no matching Python was found, and each cold start pays for it
+    sbom: str  # beside this list
 
 
-def describe(target: Target, folder: Path, zipped: Path, bytecode: bool) -> Entry:
+def describe(target: Target, folder: Path, bytecode: bool, sbom: str) -> Entry:
+    """The folder lies in its place, the zip and the SBOM beside it."""
+    zipped = folder.with_name(f"{folder.name}.zip")
     return Entry(
         sha256=archive.sha256_of(zipped),
         python=target.python,
@@ -28,6 +31,7 @@ def describe(target: Target, folder: Path, zipped: Path, bytecode: bool) -> Entr
         bytes_zipped=zipped.stat().st_size,
         bytes_unzipped=archive.bytes_of(folder),
         bytecode=bytecode,
+        sbom=f"{folder.parent.name}/{folder.name}{sbom}",
     )
 
 

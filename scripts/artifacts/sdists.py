@@ -21,8 +21,8 @@ UV_OPTIONS = ("--no-binary", ":all:", "--no-build-isolation", "--no-cache", "--l
 PIP_OPTIONS = ("--no-binary=:all:", "--no-build-isolation", "--no-cache-dir")
 
 
-def install(lock: Path, target: Target, names: Collection[str], into: Path) -> None:
-    """Add the named packages of the lock to the folder."""
+def install(lock: Path, target: Target, names: Collection[str], into: Path) -> dict[str, set[str]]:
+    """Add the named packages of the lock to the folder; returns the files of each."""
     pins = [_source_only(pin, lock) for pin in pins_for(target, lock) if pin.requirement.name in names]
     missing = set(names) - {pin.requirement.name for pin in pins}
     if missing:
@@ -32,12 +32,13 @@ def install(lock: Path, target: Target, names: Collection[str], into: Path) -> N
     failure = f"{', '.join(names)} of {lock} could not be built from source."
     with tempfile.TemporaryDirectory(prefix=".sdists-", dir=into) as scratch:
         built = Path(scratch)
-        installers.install(pins, built, uv=UV_OPTIONS, pip=PIP_OPTIONS, failure=failure)
+        owners = installers.install(pins, built, uv=UV_OPTIONS, pip=PIP_OPTIONS, failure=failure)
         check(built)
         for path in list(built.iterdir()):
             if (into / path.name).exists():
                 raise BuildError(f"{path.name} comes from {', '.join(names)} and from another package of {lock}")
             path.rename(into / path.name)
+    return owners
 
 
 def check(built: Path) -> None:

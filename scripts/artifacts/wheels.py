@@ -14,8 +14,10 @@ GLIBC = "manylinux2014"
 PIP_PLATFORMS = ("manylinux2014", "manylinux_2_17", "manylinux_2_12", "manylinux_2_5")  # pip takes each name literally
 
 
-def install(lock: Path, target: Target, into: Path, without: Collection[str] = (), extras: Iterable[Path] = ()) -> int:
-    """All of the lock but what is named; returns how many distributions are now in the folder, which held none.
+def install(
+    lock: Path, target: Target, into: Path, without: Collection[str] = (), extras: Iterable[Path] = ()
+) -> dict[str, set[str]]:
+    """All of the lock but what is named; returns the files of each distribution. The folder held none.
 
     `extras` are locks of more: `make lock` holds them to the versions of the first.
     """
@@ -26,8 +28,7 @@ def install(lock: Path, target: Target, into: Path, without: Collection[str] = (
         "has none, choose another version in the .in file beside the lock and run: make lock. A package that no "
         "version has a wheel of is named in scripts/artifacts/deployables.py."
     )
-    installers.install(pins, into, uv=_uv_options(target), pip=_pip_options(target), failure=failure)
-    return len(pins)
+    return installers.install(pins, into, uv=_uv_options(target), pip=_pip_options(target), failure=failure)
 
 
 def _uv_options(target: Target) -> list[str]:

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-import os
 import signal
 import subprocess
 import sys
 import time
-import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +16,9 @@ import pytest
 from mcp import ClientSession
 from mcp.client.sse import sse_client
 
-from artifacts import interpreters
-from edges.processes import free_port
 from support import mcp
 from support.jwts import ISSUER, RESOURCE, jwk, key_set, rsa_key, token
-
-ROOT = Path(__file__).resolve().parents[2]
-FC_PYTHON = "3.12"
+from support.web_function import running
 
 pytestmark = [pytest.mark.artifact, pytest.mark.timeout(600)]
 
@@ -37,64 +29,6 @@ JWT = {
     "MCP_PUBLIC_URL": RESOURCE,
     "MCP_TOKEN_SCOPES": "mcp:tools",
 }
-
-
-@pytest.fixture(scope="module")
-def artifact(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """The unpacked zip, and a folder whose `python3` is the Python that it is built for."""
-    place = tmp_path_factory.mktemp("fc")
-    found = interpreters.find(FC_PYTHON)
-    version = FC_PYTHON if found else f"{sys.version_info[0]}.{sys.version_info[1]}"
-    command = [sys.executable, "scripts/package.py", "--only", "fc/mcp_server", "--python", version]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
-    with zipfile.ZipFile(ROOT / ".build/fc/mcp_server.zip") as archive:
-        for entry in archive.infolist():
-            where = Path(archive.extract(entry, place / "code"))
-            where.chmod(entry.external_attr >> 16 & 0o777 or 0o755)
-    (place / "bin").mkdir()
-    (place / "bin/python3").symlink_to(found or sys.executable)
-    return place / "code", place / "bin"
-
-
-class Function:
-    """One instance, as the platform starts it: nothing of the development environment, another working directory."""
-
-    def __init__(self, artifact: tuple[Path, Path], log: Path, **settings: str) -> None:
-        self.code, python = artifact
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.log = log
-        environment = {"PATH": f"{python}:{os.defpath}", "FC_SERVER_PORT": str(self.port), **settings}
-        # The one thing of ours: it keeps the 0.0.0.0 that FC wants on this machine's loopback.
-        environment["PYTHONPATH"] = str(ROOT / "scripts/edges/loopback")
-        with log.open("w") as output:
-            self.process = subprocess.Popen(
-                [str(self.code / "bootstrap")], cwd="/", env=environment, stdout=output, stderr=output
-            )
-        until = time.monotonic() + 60
-        while True:
-            with contextlib.suppress(httpx2.TransportError):
-                assert httpx2.get(f"{self.url}/healthz", trust_env=False).text == "ok"
-                return
-            assert self.process.poll() is None, log.read_text()
-            assert time.monotonic() < until, "not ready in 60 s"
-            time.sleep(0.05)
-
-    def stop(self) -> str:
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            self.process.wait(timeout=20)
-        return self.log.read_text()
-
-
-@contextlib.contextmanager
-def running(artifact: tuple[Path, Path], tmp_path: Path, **settings: str) -> Iterator[Function]:
-    function = Function(artifact, tmp_path / "log", **settings)
-    try:
-        yield function
-    finally:
-        function.process.kill()
-        function.process.wait()
 
 
 def good_token(subject: str = "alice", **claims: Any) -> str:
@@ -111,9 +45,9 @@ async def ask(http: httpx2.AsyncClient, tool: str, arguments: dict[str, Any], *,
 
 
 @pytest.mark.anyio
-async def test_two_hundred_calls_at_once_and_no_crossover(artifact: tuple[Path, Path], tmp_path: Path) -> None:
+async def test_two_hundred_calls_at_once_and_no_crossover(web_artifact: tuple[Path, Path], tmp_path: Path) -> None:
     """20 principals, one JSON-RPC id for all, plain and async tools, both eras; each must hear of himself alone."""
-    with running(artifact, tmp_path, **JWT) as function:
+    with running(web_artifact, tmp_path, **JWT) as function:
         bearers = {f"user-{n}": good_token(f"user-{n}") for n in range(20)}
         limits = httpx2.Limits(max_connections=200)
         async with httpx2.AsyncClient(base_url=function.url, limits=limits, timeout=60, trust_env=False) as http:
@@ -135,13 +69,15 @@ async def test_two_hundred_calls_at_once_and_no_crossover(artifact: tuple[Path, 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("door", ["platform", "bearer", "jwt"])
-async def test_old_sse_clients_can_call_in_every_door(artifact: tuple[Path, Path], tmp_path: Path, door: str) -> None:
+async def test_old_sse_clients_can_call_in_every_door(
+    web_artifact: tuple[Path, Path], tmp_path: Path, door: str
+) -> None:
     static = "Static-" + "s" * 40
     document = tmp_path / "tokens.json"
     document.write_text(json.dumps({"tokens": [{"tokenName": "t", "enable": True, "tokenData": static}]}))
     settings = {**JWT, "MCP_DOOR": door, "MCP_TOKENS": f"file:{document}", "MCP_SSE": "on"}
     bearer = good_token() if door == "jwt" else static
-    with running(artifact, tmp_path, **settings) as function:
+    with running(web_artifact, tmp_path, **settings) as function:
         url, headers = f"{function.url}/sse", {"authorization": f"Bearer {bearer}"}
         async with sse_client(url, headers=headers) as streams, ClientSession(*streams) as session:
             await session.initialize()
@@ -150,16 +86,16 @@ async def test_old_sse_clients_can_call_in_every_door(artifact: tuple[Path, Path
         assert bearer[:16] not in function.stop()
 
 
-def test_replaced_tools_file_is_what_runs(artifact: tuple[Path, Path], tmp_path: Path) -> None:
+def test_replaced_tools_file_is_what_runs(web_artifact: tuple[Path, Path], tmp_path: Path) -> None:
     """The bytecode beside it must not win over a file that somebody has put in its place."""
-    tools = artifact[0] / "tools.py"
+    tools = web_artifact[0] / "tools.py"
     original = tools.read_bytes()
     tools.write_text(
         'from mcp.server.mcpserver import MCPServer\nserver = MCPServer("x")\n\n'
         '@server.tool()\ndef mine() -> str:\n    return "mine"\n'
     )
     try:
-        with running(artifact, tmp_path, MCP_DOOR="platform") as function:
+        with running(web_artifact, tmp_path, MCP_DOOR="platform") as function:
             sent = mcp.headers("tools/list")
             answer = httpx2.post(
                 f"{function.url}/mcp", content=mcp.message("tools/list"), headers=sent, trust_env=False
@@ -169,8 +105,8 @@ def test_replaced_tools_file_is_what_runs(artifact: tuple[Path, Path], tmp_path:
         tools.write_bytes(original)
 
 
-def test_graceful_stop_lets_a_call_finish(artifact: tuple[Path, Path], tmp_path: Path) -> None:
-    with running(artifact, tmp_path, MCP_DOOR="platform", MCP_TOKEN_SCOPES="mcp:tools") as function:
+def test_graceful_stop_lets_a_call_finish(web_artifact: tuple[Path, Path], tmp_path: Path) -> None:
+    with running(web_artifact, tmp_path, MCP_DOOR="platform", MCP_TOKEN_SCOPES="mcp:tools") as function:
         parameters = mcp.call("countdown", {"seconds": 1.5})
         asking = subprocess.Popen(
             [sys.executable, "-c", _ASK, f"{function.url}/mcp", json.dumps(parameters)],

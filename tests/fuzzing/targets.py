@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from mcp_faas.auth.bearer import token_of
+from mcp_faas.auth.compact import parse
 from mcp_faas.auth.errors import AuthError
-from mcp_faas.auth.jwt import Policy, parse, verify
+from mcp_faas.auth.jwt import Policy, verify
 from mcp_faas.auth.keys import KeySetMalformed, parse_key_set
 from mcp_faas.message import MessageMalformed, parse_message
 from mcp_faas.platforms import aws, fc

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
-import base64
+import binascii
 import itertools
 import json
 import socket
@@ -24,7 +24,7 @@ from hostile.checks import metadata_url
 from hostile.corpus import cases, event_cases
 from hostile.families import messages
 from hostile.ways_in import WAYS, Answer, WayIn, call_app, function, gate, listening_on_loopback, web_function
-from mcp_faas.auth import jwt
+from mcp_faas.auth import compact
 from mcp_faas.auth.errors import TokenTooLong
 from mcp_faas.call import Call
 from mcp_faas.settings import read_settings
@@ -86,10 +86,12 @@ def test_a_long_token_is_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
     def decoded(*_: object, **__: object) -> bytes:
         raise AssertionError("it was decoded")
 
-    monkeypatch.setattr(base64, "urlsafe_b64decode", decoded)
+    monkeypatch.setattr(binascii, "a2b_base64", decoded)
     for text in ("a" * 8193, f"{'a' * 8000}.{'b' * 8000}.{'c' * 300}", "." * 5_000_000):
         with pytest.raises(TokenTooLong):
-            jwt.parse(text)
+            compact.parse(text)
+    with pytest.raises(AssertionError, match="it was decoded"):
+        compact.parse("AAAA.BBBB.CCCC")
 
 
 def test_no_place_of_keys_in_a_token_is_visited(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import threading
 import time
 import types
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import Any
 
@@ -21,6 +22,7 @@ from mcp_faas import server as server_module
 from mcp_faas.auth.errors import ScopeMissing, TokenExpired
 from mcp_faas.auth.principal import Principal
 from mcp_faas.auth.scopes import Scopes
+from mcp_faas.logs import redact
 from mcp_faas.platforms.aws import handler_for
 from mcp_faas.platforms.instance import Instance
 from mcp_faas.server import build_app
@@ -65,6 +67,17 @@ def test_decision_is_noted_whole() -> None:
     other.deny(TokenExpired("exp has passed"))
     assert other.detail == "exp has passed"
     assert decision.detail is None  # `elevation` says it
+
+
+def test_line_is_one_of_ascii_json_with_every_text_of_callers_cut_and_redacted() -> None:
+    """As one would write it without regard for time: each field by itself, whole objects copied."""
+    decision = audit.Decision("jwt", "r-1", "deny", "scope_missing", 403, ISSUER, ms=1.25, jti_sha256="0" * 64)
+    decision.scopes, decision.elevation, decision.detail = ["a", "b"], ["c"], "exp has passed"
+    for text in ("plain", '\u00fcml\u00e4ut\u2028\n"}', "Bearer abcdefgh", "eyJhbGciOiJub25lIn0.e30.", "x" * 300, ""):
+        decision.subject = decision.client = decision.method = decision.tool = text
+        fields = {name: redact(v[:256]) if isinstance(v, str) else v for name, v in asdict(decision).items()}
+        told = {"audit": "mcp-faas/1", "time": "2009-02-13T23:31:30.123Z", **fields}
+        assert audit.line(decision, 1234567890.1234) == json.dumps(told, separators=(",", ":"))
 
 
 @pytest.mark.anyio

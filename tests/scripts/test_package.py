@@ -14,15 +14,21 @@ import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import unquote
 
 import boto3
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+from packaging.utils import canonicalize_name
 
 import package as builder
-from artifacts import archive, installers, interpreters, natives, sdists, wheels
+from artifacts import archive, distributions, installers, interpreters, natives, sbom, sdists, wheels
+from artifacts.bytecode import MAGIC
 from artifacts.deployables import ARTIFACTS, Target
 from artifacts.errors import BuildError
 from artifacts.locks import pins_for
+from artifacts.unused import EVERYTHING, ROWS
 from support.projects import ROOT, copy_project, package
 
 pytestmark = [pytest.mark.artifact, pytest.mark.timeout(900)]
@@ -190,7 +196,9 @@ def test_the_dependencies_are_those_of_the_lock_for_that_python(build: Path, nam
         for pin in pins_for(Target(PYTHONS[name.split("/")[0]], "x86_64"), lock)
     }
     found = {tuple(path.name.removesuffix(".dist-info").lower().rsplit("-", 1)) for path in folder.glob("*.dist-info")}
-    assert found == wanted
+    left_out = {row.distribution for row in ROWS if name in row.artifacts and row.files == EVERYTHING}
+    assert found == {(each, version) for each, version in wanted if each not in left_out}
+    assert len(found) == len(wanted) - len(left_out)
     assert "exceptiongroup" not in {name for name, _ in found}  # the lock has it, for Python 3.10
 
 
@@ -211,6 +219,77 @@ def test_licences_stay_and_traces_of_the_machine_go(project: Path, build: Path) 
             content = path.read_bytes() if path.is_file() else b""
             assert not [trace for trace in telling if trace in content], path
     assert list((build / "aws/mcp_server").glob("pydantic_core-*.dist-info/licenses/*"))
+
+
+# Released without the text of their licence. It is Apache License 2.0, says the metadata of each, which stays.
+WITHOUT_LICENCE_FILE = {
+    *("alibabacloud-credentials", "alibabacloud-credentials-api", "alibabacloud-gateway-spi", "alibabacloud-tea"),
+    *("alibabacloud-tea-openapi", "alibabacloud-tea-util", "darabonba-core"),
+}
+
+
+def test_every_distribution_has_its_licences_or_is_known_to_ship_none(build: Path) -> None:
+    without = set()
+    for name in built(build):
+        for one in distributions.read(build / name).values():
+            named = one.values("License-File")
+            for file in named:  # PEP 639 puts them into `licenses`; older builders lay them beside the metadata
+                places = [one.info / "licenses" / file, one.info / file, one.info / Path(file).name]
+                assert any(place.is_file() and place.stat().st_size for place in places), (one.name, file)
+            if not named:
+                without.add(one.name)
+                assert sbom.licences(one) == [
+                    {"license": {"name": "Apache License 2.0", "acknowledgement": "declared"}}
+                ], one.name
+    assert without == WITHOUT_LICENCE_FILE
+
+
+def test_every_library_is_the_one_of_its_wheel(project: Path, build: Path, tmp_path: Path) -> None:
+    """Nothing is cut out of a binary: what pip has checked is what runs."""
+    target = Target("3.13", "x86_64")
+    wheels.install(LOCK, target, tmp_path / "plain")
+    libraries = natives.found(build / "aws/mcp_server")
+    assert libraries
+    for path in libraries:
+        plain = tmp_path / "plain" / path.relative_to(build / "aws/mcp_server")
+        assert plain.read_bytes() == path.read_bytes(), path.name
+
+
+@pytest.mark.parametrize("name", ["aws/mcp_server", "aws/token_guard", "fc/mcp_server", "fc/token_guard"])
+def test_the_bill_of_materials_names_what_lies_in_the_zip(build: Path, name: str) -> None:
+    entry = built(build)[name]
+    path = build / f"{name}.cdx.json"
+    assert build / str(entry["sbom"]) == path
+    text = path.read_text()
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+    bill = json.loads(text)
+    root = bill["metadata"]["component"]
+    assert root["hashes"] == [{"alg": "SHA-256", "content": entry["sha256"]}]
+    assert {each["name"]: each["value"] for each in root["properties"]} == {
+        "mcp-faas:python": entry["python"],
+        "mcp-faas:architecture": entry["architecture"],
+    }
+    installed = distributions.read(build / name)
+    components = {each["name"]: each for each in bill["components"]}
+    assert {each: components[each]["version"] for each in components} == {
+        each.name: each.version for each in installed.values()
+    }
+    lock = (
+        ROOT / "functions" / name.split("/")[1] / str(next(row.requirements for row in ARTIFACTS if row.name == name))
+    )
+    pins = pins_for(Target(str(entry["python"]), "x86_64"), lock) if components else []
+    digests = {canonicalize_name(pin.requirement.name): pin.sha256 for pin in pins}
+    for each, component in components.items():
+        assert component["purl"] == f"pkg:pypi/{each}@{component['version']}"
+        assert [digest["content"] for digest in component["hashes"]] == digests[each] != []
+        assert component["licenses"]
+        for reference in component.get("externalReferences", []):
+            assert (build / name / unquote(reference["url"])).is_file()
+    references = [root["bom-ref"], *(each["bom-ref"] for each in bill["components"])]
+    assert [each["ref"] for each in bill["dependencies"]] == references
+    assert {each for row in bill["dependencies"] for each in row["dependsOn"]} == set(references[1:])
+    partly = {each for each, found in components.items() if found.get("properties")}
+    assert partly == {row.distribution for row in ROWS if name in row.artifacts and row.files != EVERYTHING}
 
 
 @pytest.mark.parametrize("name", ["aws/mcp_server", "aws/token_guard", "fc/mcp_server", "fc/token_guard"])
@@ -251,7 +330,10 @@ def test_a_second_build_elsewhere_has_the_same_bytes(build: Path, pristine: Path
     done = package(project, environment=environment, umask=0o077)
     assert done.returncode == 0, done.stderr
     assert built(project / ".build") == built(build)
-    for path in sorted(build.rglob("*.zip")):
+    assert (project / ".build/manifest.json").read_bytes() == (build / "manifest.json").read_bytes()
+    compared = sorted([*build.rglob("*.zip"), *build.glob("*/*.cdx.json")])
+    assert len(compared) == 2 * len(built(build)) + 1  # and the application's zip
+    for path in compared:
         assert (project / ".build" / path.relative_to(build)).read_bytes() == path.read_bytes(), path.name
 
 
@@ -292,10 +374,19 @@ def test_a_build_for_another_processor_and_python_with_more_packages(sources: Pa
     assert natives.check(folder, Target("3.12", "arm64")) >= 3
     more = {pin.requirement.name for lock in (LOCK, OTEL_LOCK) for pin in pins_for(Target("3.12", "arm64"), lock)}
     found = {path.name.removesuffix(".dist-info").rsplit("-", 1)[0] for path in folder.glob("*.dist-info")}
-    assert {name.replace("_", "-").lower() for name in found} == {name.lower() for name in more}
+    left_out = {row.distribution for row in ROWS if "aws/mcp_server" in row.artifacts and row.files == EVERYTHING}
+    assert {name.replace("_", "-").lower() for name in found} == {name.lower() for name in more} - left_out
     assert (folder / "opentelemetry/exporter/otlp/proto/http/__init__.py").is_file()
     with pytest.raises(BuildError, match="is built for aarch64"):
         natives.check(folder, Target("3.12", "x86_64"))
+    with pytest.raises(BuildError, match=r"is built for cpython 312"):
+        natives.check(folder, Target("3.13", "arm64"))
+    assert entry["bytecode"] is (interpreters.find("3.12") is not None)
+    if entry["bytecode"]:
+        magic = {path.read_bytes()[:2] for path in folder.rglob("*.pyc")}
+        assert magic == {MAGIC["3.12"].to_bytes(2, "little")}
+    assert (folder / "urllib3").is_dir()  # what the packages of the extra need is there
+    assert not (folder / "uvicorn").exists()  # and what none of them imports is not
 
 
 def test_without_a_matching_python_the_build_warns_and_the_manifest_says_so(sources: Path, tmp_path: Path) -> None:
@@ -307,6 +398,11 @@ def test_without_a_matching_python_the_build_warns_and_the_manifest_says_so(sour
     assert "1.8 times" in done.stderr
     assert f"uv python install {missing}" in done.stderr
     assert built(sources / ".build")["aws/token_guard"]["bytecode"] is False
+    end = done.stderr.splitlines()[-4:]  # in the middle alone nobody would see it
+    assert f"no Python {missing}" in end[0]
+    assert "aws/token_guard has NO BYTECODE" in end[0]
+    assert f"uv python install {missing}" in end[2]
+    assert re.search(r"done after \d+ s", end[3])
     assert not list((sources / ".build/aws/token_guard").rglob("*.pyc"))
 
 
@@ -405,6 +501,63 @@ def test_bootstrap_starts_the_module_in_its_own_folder(
 ) -> None:
     done = bootstrap('[ "$1" = --version ] && echo Python 3.12.4 || { echo "$@"; pwd; }')
     assert done.stdout.splitlines() == ["-m alibaba_fc argument", str(build / "fc/mcp_server")]
+
+
+# A user's own packages and files
+
+
+def wheel(folder: Path, name: str, source: str, *requires: str) -> str:
+    """A pure wheel, and the line of a lock that names it."""
+    path = folder / f"{name}-1.0-py3-none-any.whl"
+    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n"
+    metadata += "".join(f"Requires-Dist: {requirement}\n" for requirement in requires)
+    files = {
+        f"{name}/__init__.py": source,
+        f"{name}-1.0.dist-info/METADATA": metadata,
+        f"{name}-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    record = f"{name}-1.0.dist-info/RECORD"
+    with zipfile.ZipFile(path, "w") as file:
+        for place, text in files.items():
+            file.writestr(place, text)
+        file.writestr(record, "".join(f"{place},,\n" for place in [*files, record]))
+    return f"{name}==1.0 --hash=sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}\n"
+
+
+NEEDY = """
+import click, uvicorn
+from cffi import FFI
+from pydantic.v1 import BaseModel
+def works():
+    FFI().cdef("int f(int);")
+    return uvicorn.Config and click.command and BaseModel.__module__
+"""
+
+
+def test_what_a_users_package_needs_stays(sources: Path, tmp_path: Path) -> None:
+    """One that imports without saying so, one that says so without importing; the rest is left out all the same."""
+    functions, index = sources / "functions/mcp_server", tmp_path / "index"
+    index.mkdir()
+    lines = [wheel(index, "needy", NEEDY), wheel(index, "modest", "", "mypy; extra == 'types'")]
+    lock = functions / "requirements.txt"
+    lock.write_text(lock.read_text() + "".join(lines))
+    (functions / "requirements.in").write_text((functions / "requirements.in").read_text() + "needy\nmodest\n")
+    done = package(sources, "--only", "aws/mcp_server", environment={"UV_FIND_LINKS": str(index)})
+    assert done.returncode == 0, done.stderr
+    folder = sources / ".build/aws/mcp_server"
+    for name in ("uvicorn", "click", "cffi", "pycparser", "pydantic/v1"):
+        assert (folder / name).is_dir(), name
+    for kept in ("uvicorn", "click", "cffi/* of cffi"):
+        assert f"kept {kept}, because needy/__init__.py uses it" in done.stderr
+    assert "kept pycparser, because cffi/cparser.py uses it" in done.stderr
+    assert not (folder / "jsonschema/tests").exists()
+    assert not (folder / "mcp/cli").exists()
+    python = interpreters.find("3.13")
+    if python is None:
+        pytest.skip("no Python 3.13 on this machine to run the artifact")
+    ask = f"import sys; sys.path.insert(0, {str(folder)!r}); import needy; print(needy.works())"
+    told = subprocess.run([str(python), "-I", "-S", "-W", "ignore", "-c", ask], capture_output=True, text=True)
+    assert told.stdout.strip() == "pydantic.v1.main", told.stderr
 
 
 # How a build fails

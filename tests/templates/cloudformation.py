@@ -97,6 +97,9 @@ class Stack:
             if function == "Fn::Select":
                 place, choices = argument
                 return self.resolve(choices)[int(place)]
+            if function == "Fn::Join":
+                separator, parts = argument
+                return str(separator).join(str(self.resolve(part)) for part in parts)
             if function == "Fn::Split":
                 separator, text = argument
                 return str(self.resolve(text)).split(separator)

@@ -7,8 +7,10 @@ work. RFC 7517, RFC 7518, RFC 8037; RFC 8725 §3.1: one key, one algorithm famil
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import product
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
@@ -19,12 +21,11 @@ from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 from mcp_faas.auth.algorithms import CURVE_ALGORITHMS, EDWARDS_ALGORITHMS, RSA_ALGORITHMS
 from mcp_faas.auth.errors import KeyUnknown
+from mcp_faas.auth.signatures import Check, PublicKey, check_with
 
 KID_MAX_CHARACTERS = 256
 RSA_MIN_BITS, RSA_MAX_BITS = 2048, 8192  # below: NIST SP 800-131A; above: the check itself becomes the attack
 SET_MAX_KEYS = 100
-
-PublicKey = RSAPublicKey | EllipticCurvePublicKey | Ed25519PublicKey | Ed448PublicKey
 
 
 class KeySetMalformed(Exception):
@@ -43,6 +44,11 @@ class Key:
     algorithms: frozenset[str]
     public: PublicKey = field(repr=False)
 
+    @cached_property
+    def checks(self) -> Mapping[str, Check]:
+        """Algorithm -> its check with this key."""
+        return {algorithm: check_with(self.public, algorithm) for algorithm in self.algorithms}
+
 
 @dataclass(frozen=True)
 class KeySet:
@@ -56,10 +62,19 @@ class KeySet:
 
         A token without `kid` is verified only where exactly one key fits its algorithm (RFC 7515 §4.1.4).
         """
-        fitting = [key for key in self.keys if algorithm in key.algorithms and kid in (None, key.kid)]
+        fitting = self._fitting.get((kid, algorithm), ())
         if len(fitting) != 1:
             raise KeyUnknown("no key with this kid and algorithm" if not fitting else "no kid, and several keys fit")
         return fitting[0]
+
+    @cached_property
+    def _fitting(self) -> Mapping[tuple[str | None, str], Sequence[Key]]:
+        """(kid, algorithm) of a token -> the keys that may be meant; each key may be for a token without `kid`."""
+        found: dict[tuple[str | None, str], list[Key]] = {}
+        for key in self.keys:
+            for kid, algorithm in product({key.kid, None}, key.algorithms):
+                found.setdefault((kid, algorithm), []).append(key)
+        return found
 
 
 def parse_key_set(document: bytes) -> KeySet:

@@ -11,10 +11,11 @@ import json
 import logging
 import re
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 from mangum.handlers import HTTPGateway
-from mangum.types import LambdaConfig, LambdaContext
+from mangum.types import LambdaConfig, LambdaContext, Scope
 
 from mcp_faas.auth.principal import Principal
 from mcp_faas.call import SCOPE_KEY, Call
@@ -29,6 +30,14 @@ _CONFIG = LambdaConfig(api_gateway_base_path="/", text_mime_types=["text/", "app
 logger = logging.getLogger(__name__)
 
 Answer = dict[str, Any]
+
+
+class _Gateway(HTTPGateway):
+    """Mangum's, which builds the scope anew whenever it is asked: for the request, and again for the answer."""
+
+    @cached_property
+    def scope(self) -> Scope:
+        return super().scope
 
 
 def handler_for(instance: Instance, public_url: str | None) -> Callable[[Any, LambdaContext], Answer]:
@@ -52,7 +61,7 @@ def handler_for(instance: Instance, public_url: str | None) -> Callable[[Any, La
     return handler
 
 
-def _read(event: Any, context: LambdaContext, public_url: str | None) -> tuple[HTTPGateway, dict[str, Any], bytes]:
+def _read(event: Any, context: LambdaContext, public_url: str | None) -> tuple[_Gateway, dict[str, Any], bytes]:
     """Take an event apart: who answers it, the ASGI scope, the body.
 
     Raises ValueError, with a sentence for the caller, when it is not of payload format 2.0.
@@ -65,7 +74,7 @@ def _read(event: Any, context: LambdaContext, public_url: str | None) -> tuple[H
         if event["version"] != "2.0" or not _HOST.fullmatch(host):
             raise ValueError
         # Mangum would build scheme and server from Host and X-Forwarded-*, which are what a caller says.
-        gateway = HTTPGateway({**event, "headers": {"host": host, "x-forwarded-port": "443"}}, context, _CONFIG)
+        gateway = _Gateway({**event, "headers": {"host": host, "x-forwarded-port": "443"}}, context, _CONFIG)
         scope = dict(gateway.scope)
         prefix = _stage_prefix(event)
     except (KeyError, TypeError, AttributeError, ValueError):

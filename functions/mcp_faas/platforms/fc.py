@@ -14,6 +14,7 @@ from mangum.types import Response, Scope
 from starlette.types import ASGIApp, Receive, Send
 
 from mcp_faas.call import SCOPE_KEY, Call
+from mcp_faas.gate import Gate
 from mcp_faas.platforms.answers import CUT_OFF, rpc_error
 from mcp_faas.platforms.instance import CallCutOff, Instance
 
@@ -44,15 +45,18 @@ def web_function(app: ASGIApp, public_url: str | None) -> ASGIApp:
     return with_call
 
 
-def run_web_function(app: ASGIApp, port: int, public_url: str | None) -> None:
-    """Serve the app as FC's web function wants it, until the platform sends SIGTERM."""
+def run_web_function(gate: Gate, port: int, public_url: str | None) -> None:
+    """Serve the gate as FC's web function wants it, until the platform sends SIGTERM."""
     import uvicorn  # not part of what an event function needs
 
+    from mcp_faas.platforms.capacity import Capacity  # an event function has one call at a time
+
     config = uvicorn.Config(
-        web_function(app, public_url),
+        web_function(Capacity(gate), public_url),
         host="0.0.0.0",  # noqa: S104 - FC's gateway reaches the instance from outside its loopback
         port=port,
         lifespan="on",
+        http="h11",  # never the laxer parser that some package may bring along
         ws="none",
         log_config=None,
         access_log=False,

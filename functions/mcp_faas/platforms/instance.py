@@ -11,11 +11,11 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from mangum.protocols import HTTPCycle
 from mangum.types import ASGI, Response
 from starlette.applications import Starlette
 
 from mcp_faas.call import DEADLINE_KEY
+from mcp_faas.platforms.exchange import Exchange
 
 _GOODBYE_SECONDS = 0.2  # what a call that was cut off gets to end by itself
 
@@ -31,7 +31,7 @@ class Instance:
         self._make = make
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None]
-        self._requests: asyncio.Queue[tuple[HTTPCycle, asyncio.Future[None]]]
+        self._next: asyncio.Future[Exchange]
         # anyio's workers are not daemons, so without a farewell the interpreter would wait for them for ever.
         threading.Thread(target=self._end_with_main_thread, name="mcp-faas farewell", daemon=True).start()
 
@@ -39,9 +39,8 @@ class Instance:
         """Enter the app's lifespan. Raises what the lifespan raises."""
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
-        self._requests = asyncio.Queue()
-        ready = loop.create_future()
-        self._task = loop.create_task(self._serve(ready))  # kept: a loop holds its tasks only weakly
+        self._next, ready = loop.create_future(), loop.create_future()
+        self._task = loop.create_task(self._serve(loop, ready))  # kept: a loop holds its tasks only weakly
         loop.run_until_complete(ready)
         self._loop = loop
         return loop
@@ -52,36 +51,43 @@ class Instance:
         Raises `CallCutOff` after `seconds`; the app is then given up with everything that it has begun, so that the
         next call finds a fresh one.
         """
+        if self._loop is not None and self._next.done():
+            self.stop()  # nobody waits for a request: the lifespan has ended by itself
         loop = self._loop or self.start()
-        cycle, done = HTTPCycle({**scope, DEADLINE_KEY: loop.time() + seconds}, body), loop.create_future()
-        self._requests.put_nowait((cycle, done))
-        timer = loop.call_later(seconds, _cut_off, done)
+        end = loop.time() + seconds
+        exchange = Exchange({**scope, DEADLINE_KEY: end}, body)
+        timer = loop.call_at(end, _expire, exchange, loop)
+        self._next.set_result(exchange)
         try:
-            loop.run_until_complete(done)
-        except CallCutOff:
-            self._give_up(loop)
-            raise
+            # The task stops the loop when it has answered. To wait for a future's end instead would be one more turn of
+            # the loop for each call; and a tool may stop the loop too, which ends nobody's call.
+            while not (exchange.over or exchange.expired):
+                loop.run_forever()
         finally:
             timer.cancel()
-        return {"status": int(cycle.status), "headers": cycle.headers, "body": cycle.body}
+        if not exchange.over:
+            self._give_up(loop)
+            raise CallCutOff
+        return exchange.response
 
     def stop(self) -> None:
         """Leave the app's lifespan; a later call starts anew."""
         if self._loop is not None:
             self._give_up(self._loop)
 
-    async def _serve(self, ready: asyncio.Future[None]) -> None:
+    async def _serve(self, loop: asyncio.AbstractEventLoop, ready: asyncio.Future[None]) -> None:
         app, inner = self._make()
         try:
             # The lifespan is entered and left in this one task: anyio's cancel scopes demand it.
             async with inner.router.lifespan_context(inner):
                 ready.set_result(None)
                 while True:
-                    cycle, done = await self._requests.get()
-                    await cycle.run(app)
-                    if done.cancelled() or done.done():
-                        return  # it was given up; mangum's cycle keeps the cancellation to itself
-                    done.set_result(None)
+                    exchange = await self._next
+                    self._next = loop.create_future()
+                    await exchange.run(app)
+                    if self._loop is not loop:
+                        return  # it was given up
+                    loop.stop()
         except Exception as error:
             if ready.done():
                 raise
@@ -110,6 +116,6 @@ def _end(loop: asyncio.AbstractEventLoop, seconds: float | None) -> bool:
     return True
 
 
-def _cut_off(done: asyncio.Future[None]) -> None:
-    if not done.done():
-        done.set_exception(CallCutOff())
+def _expire(exchange: Exchange, loop: asyncio.AbstractEventLoop) -> None:
+    exchange.expired = True
+    loop.stop()

@@ -121,6 +121,20 @@ def require_public_url(settings: Settings) -> None:
         )
 
 
+def starts_from_snapshot(environ: Mapping[str, str]) -> bool:
+    """Is this process one that Lambda copies, once it has started, for every instance that it needs (SnapStart)?"""
+    return environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start"
+
+
+def require_shared_key(settings: Settings) -> None:
+    """Where instances are copies: the key that the SDK makes for one process would be a key of all of them."""
+    if settings.request_state_key is None:
+        raise SettingsError(
+            "MCP_REQUEST_STATE_KEY is not set, but this function starts from a snapshot (SnapStart), which would hold "
+            "the key that is made without it. Set it to the address of a key: aws://REGION/SECRET or file:PATH."
+        )
+
+
 def _request_state_key(environ: Mapping[str, str]) -> str | None:
     address = environ.get("MCP_REQUEST_STATE_KEY") or None
     if address is not None:

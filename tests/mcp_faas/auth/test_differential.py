@@ -21,8 +21,9 @@ from joserfc.jws import JWSRegistry
 from joserfc.jwt import ClaimsOption
 from jwcrypto.common import JWException
 
+from mcp_faas.auth.compact import parse
 from mcp_faas.auth.errors import AuthError
-from mcp_faas.auth.jwt import Policy, parse, verify
+from mcp_faas.auth.jwt import Policy, verify
 from mcp_faas.auth.keys import parse_key_set
 from support.jwts import ISSUER, NOW, RESOURCE, key_set, rsa_key, token
 from support.odd_tokens import JWKS, KEYS, KIDS, odd_tokens

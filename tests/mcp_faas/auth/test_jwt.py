@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from mcp_faas.auth import errors
-from mcp_faas.auth import jwt as jwt_module
-from mcp_faas.auth.jwt import Policy, parse, verify
+from mcp_faas.auth.compact import parse
+from mcp_faas.auth.jwt import Policy, verify
 from mcp_faas.auth.keys import KeySet, parse_key_set
 from mcp_faas.auth.principal import Principal
 from mcp_faas.auth.profiles import PROFILES
@@ -137,9 +137,11 @@ BAD: dict[str, tuple[dict[str, Any], dict[str, Any], type[errors.AuthError]]] = 
     "nbf true": ({}, {"nbf": True}, errors.ClaimMalformed),
     "nbf null": ({}, {"nbf": None}, errors.ClaimMalformed),
     "iat ahead": ({}, {"iat": NOW + 31}, errors.TokenNotYetValid),
+    "iat ahead of nbf": ({}, {"iat": NOW + 31, "nbf": NOW}, errors.TokenNotYetValid),
     "iat missing": ({}, {"iat": ...}, errors.ClaimMissing),
     "iat text": ({}, {"iat": "1"}, errors.ClaimMalformed),
     "exp before iat": ({}, {"iat": NOW + 20, "exp": NOW + 10}, errors.ClaimMalformed),
+    "exp between nbf and iat": ({}, {"nbf": NOW, "iat": NOW + 20, "exp": NOW + 10}, errors.ClaimMalformed),
     "exp at iat": ({}, {"iat": NOW, "exp": NOW}, errors.ClaimMalformed),
     "exp before nbf": ({}, {"nbf": NOW + 20, "exp": NOW + 10}, errors.ClaimMalformed),
     "exp at nbf": ({}, {"nbf": NOW + 20, "exp": NOW + 20}, errors.ClaimMalformed),
@@ -187,10 +189,10 @@ def test_every_bit_of_the_signature_counts() -> None:
 
 
 def test_library_that_stumbles_over_a_signature_means_no(monkeypatch: pytest.MonkeyPatch) -> None:
-    def stumble(*_: object) -> bool:
+    def stumble(*_: object) -> None:
         raise OverflowError
 
-    monkeypatch.setattr(jwt_module._ALGORITHMS["RS256"], "verify", stumble)
+    monkeypatch.setitem(KEYS.find("k1", "RS256").checks, "RS256", stumble)
     with pytest.raises(errors.SignatureInvalid):
         check(token())
 
@@ -282,6 +284,16 @@ def test_four_kilobytes_work_and_eight_are_too_long() -> None:
     assert check(token(claims={"extra": "x" * 2400})).subject == "alice"
     with pytest.raises(errors.TokenTooLong):
         parse("a" * 8193)
+
+
+def test_endpoint_itself_is_the_audience_only_where_none_is_set() -> None:
+    anyone = replace(POLICY, audiences=frozenset())
+    assert verify(parse(token()), KEYS, anyone, NOW, resource=RESOURCE).subject == "alice"
+    for policy, resource in ((anyone, None), (anyone, ""), (anyone, RESOURCE + "/")):
+        with pytest.raises(errors.AudienceMismatch):
+            verify(parse(token()), KEYS, policy, NOW, resource=resource)
+    with pytest.raises(errors.AudienceMismatch):
+        verify(parse(token()), KEYS, replace(POLICY, audiences=frozenset({"other"})), NOW, resource=RESOURCE)
 
 
 def test_cognito_tokens_name_their_client_instead_of_an_audience() -> None:

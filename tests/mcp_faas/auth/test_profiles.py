@@ -11,7 +11,8 @@ from dataclasses import replace
 import pytest
 
 from mcp_faas.auth import errors
-from mcp_faas.auth.jwt import Policy, parse, verify
+from mcp_faas.auth.compact import parse
+from mcp_faas.auth.jwt import Policy, verify
 from mcp_faas.auth.keys import parse_key_set
 from mcp_faas.auth.principal import Principal
 from mcp_faas.auth.profiles import PROFILES, Profile
@@ -96,7 +97,7 @@ def outcome(case: Legitimate | Hostile, profile: Profile) -> object:
     """What the verifier alone makes of it: the principal without claims, or the reason."""
     environ = environment(case)
     audiences = frozenset(environ.get("MCP_JWT_AUDIENCE", "").split()) or frozenset({RESOURCE})
-    policy = Policy(environ["MCP_JWT_ISSUER"], audiences, profile=profile, resource=RESOURCE)
+    policy = Policy(environ["MCP_JWT_ISSUER"], audiences, profile=profile)
     try:
         keys = parse_key_set(environ["MCP_JWT_JWKS"].encode())
         return replace(verify(parse(signed(case)), keys, policy, NOW), claims={})

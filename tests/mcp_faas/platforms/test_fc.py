@@ -153,7 +153,8 @@ def test_web_function_listens_where_fc_looks_for_it(monkeypatch: pytest.MonkeyPa
 
     served: list[uvicorn.Config] = []
     monkeypatch.setattr(uvicorn.Server, "run", lambda self: served.append(self.config))
-    run_web_function(lambda *_: None, 9000, None)  # type: ignore[arg-type,return-value]  # never called
+    run_web_function(lambda *_: None, 9000, None)  # type: ignore[arg-type]  # never called
     config = served[0]
     assert (config.host, config.port, config.timeout_keep_alive) == ("0.0.0.0", 9000, 900)  # noqa: S104 - what FC wants
     assert (config.proxy_headers, config.access_log, config.server_header) == (False, False, False)
+    assert config.http == "h11", "tests/hostile/test_wire.py fails with uvicorn's other parsers"

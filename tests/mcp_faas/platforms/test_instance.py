@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+import anyio
 import pytest
 from mcp.server.mcpserver import MCPServer
 from starlette.applications import Starlette
@@ -39,6 +40,12 @@ class Probe:
         async def waits() -> str:
             await asyncio.sleep(60)
             return "too late"
+
+        @server.tool()
+        async def stops_the_loop() -> str:
+            asyncio.get_running_loop().stop()
+            await asyncio.sleep(0.01)
+            return "all the same"
 
         @server.tool()
         async def stubborn() -> str:
@@ -101,6 +108,61 @@ def test_plain_tools_share_one_thread(probe: Probe) -> None:
         probe.call("plain")
     assert len(probe.threads) == 1
     assert threading.get_ident() not in probe.threads
+
+
+def test_a_thousand_calls_of_plain_tools_start_no_thread(probe: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
+    probe.call("plain")
+    started: list[threading.Thread] = []
+    start = threading.Thread.start
+
+    def count(thread: threading.Thread) -> None:
+        started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", count)
+    before = set(threading.enumerate())
+    for _ in range(1000):
+        probe.call("plain")
+    assert started == []
+    assert set(threading.enumerate()) == before
+    assert len(probe.threads) == 1
+
+
+def test_tool_that_stops_the_loop_ends_no_call(probe: Probe) -> None:
+    assert "all the same" in probe.call("stops_the_loop")
+    assert "plain" in probe.call("plain")
+    assert probe.entered == 1
+
+
+def test_lifespan_that_ends_by_itself_is_entered_anew() -> None:
+    entered: list[int] = []
+
+    @contextlib.asynccontextmanager
+    async def short(_: Any) -> AsyncIterator[None]:
+        entered.append(1)
+        async with anyio.create_task_group() as group:
+            group.start_soon(fail_once)
+            yield
+
+    async def fail_once() -> None:
+        if len(entered) == 1:
+            raise RuntimeError("the connection is gone")
+
+    probe = Probe()
+    probe.server = MCPServer("short", lifespan=short)
+
+    @probe.server.tool()
+    async def plain() -> str:
+        return "plain"
+
+    try:
+        for _ in range(3):
+            with contextlib.suppress(CallCutOff, AssertionError):  # the call during which it ended has no answer
+                probe.call("plain", seconds=0.5)
+        assert "plain" in probe.call("plain")
+        assert len(entered) == 2
+    finally:
+        probe.instance.stop()
 
 
 @pytest.mark.parametrize("tool", ["waits", "blocks", "stubborn"])

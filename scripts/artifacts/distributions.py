@@ -1,0 +1,82 @@
+"""Read what is installed in a folder: names, versions, requirements, licences. Reads metadata; changes nothing."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from artifacts.deployables import Target
+from artifacts.locks import marker_environment
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """One installed distribution, as its metadata has it."""
+
+    name: str  # as indexes compare names
+    version: str
+    requires: tuple[Requirement, ...]
+    metadata: importlib.metadata.PackageMetadata
+    info: Path  # its dist-info folder
+
+    def values(self, field: str) -> list[str]:
+        return [str(value) for value in self.metadata.get_all(field) or []]
+
+
+def read(folder: Path) -> dict[str, Distribution]:
+    found: dict[str, Distribution] = {}
+    for info in sorted(folder.glob("*.dist-info")):
+        each = importlib.metadata.Distribution.at(info)
+        name = canonicalize_name(each.metadata["Name"])
+        requires = tuple(_requirements(each.requires or []))
+        found[name] = Distribution(name, each.version, requires, each.metadata, info)
+    return found
+
+
+def files_by_owner(folder: Path) -> dict[str, set[str]]:
+    """Which files each distribution has put there, as long as its RECORD is."""
+    return {
+        canonicalize_name(each.metadata["Name"]): {path.as_posix() for path in each.files or []}
+        for each in importlib.metadata.distributions(path=[str(folder)])
+    }
+
+
+def requirers(
+    installed: Mapping[str, Distribution], target: Target, named: Iterable[Requirement]
+) -> dict[str, set[str]]:
+    """Who requires each distribution on the target. An extra counts for all when anybody asks for it."""
+    extras: dict[str, set[str]] = defaultdict(lambda: {""})
+    for requirement in (*named, *(each for one in installed.values() for each in one.requires)):
+        extras[canonicalize_name(requirement.name)] |= requirement.extras
+    environment = marker_environment(target)
+    found: dict[str, set[str]] = {name: set() for name in installed}
+    for one in installed.values():
+        for requirement in one.requires:
+            name, marker = canonicalize_name(requirement.name), requirement.marker
+            if name in installed and (
+                marker is None or any(marker.evaluate({**environment, "extra": extra}) for extra in extras[one.name])
+            ):
+                found[name].add(one.name)
+    return found
+
+
+def named_in(requirements: Path) -> list[Requirement]:
+    """What a person has asked for by name; options and other files that are read in name nothing here."""
+    lines = (line.partition(" #")[0].strip() for line in requirements.read_text(encoding="utf-8").splitlines())
+    return list(_requirements(line for line in lines if line and line[0] not in "#-"))
+
+
+def _requirements(texts: Iterable[str]) -> Iterator[Requirement]:
+    for text in texts:
+        try:
+            yield Requirement(text)
+        except (
+            InvalidRequirement
+        ):  # a path, or what old metadata allowed: the installer has judged it, and names nothing
+            continue

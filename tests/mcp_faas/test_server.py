@@ -1,0 +1,91 @@
+"""What a warm call costs does not depend on how many tools there are; and the short way to the SDK is the same way."""
+
+from __future__ import annotations
+
+import json
+import sys
+import types
+from collections import Counter
+from typing import Any
+
+import pytest
+from mcp.server.mcpserver import Context, MCPServer
+
+from mcp_faas import server as server_module
+from mcp_faas.auth.scopes import Scopes
+from mcp_faas.platforms.instance import Instance
+from mcp_faas.server import build_app
+from mcp_faas.settings import read_settings
+from support import mcp
+from support.gate import client, post
+
+
+def functions_called(tools: int, era: str, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Which functions one warm call of the first tool runs, and how often."""
+    server = MCPServer("many")
+    for number in range(tools):
+
+        async def tool(a: int) -> int:
+            return a
+
+        server.add_tool(tool, name=f"tool{number}")
+    monkeypatch.setattr(server_module, "load_server", lambda _: (server, Scopes()))
+    instance = Instance(build_app(read_settings({"MCP_DOOR": "platform"}), streaming=False))
+    parameters = mcp.call("tool0", {"a": 5})
+    headers = {**mcp.headers("tools/call", parameters, era=era)}
+    scope = {
+        "type": "http",
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "https",
+        "path": "/mcp",
+        "raw_path": b"/mcp",
+        "root_path": "",
+        "query_string": b"",
+        "server": ("any.host.example", 443),
+        "client": ("192.0.2.1", 0),
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+    }
+    counted: Counter[str] = Counter()
+
+    def count(frame: types.FrameType, event: str, _: object) -> None:
+        if event == "call":
+            code = frame.f_code
+            counted[f"{code.co_filename}:{code.co_firstlineno} {code.co_name}"] += 1
+
+    try:
+        body = mcp.message("tools/call", parameters, era=era)
+        for _ in range(3):
+            answer = instance.answer(scope, body, 20)
+        sys.setprofile(count)
+        try:
+            answer = instance.answer(scope, body, 20)
+        finally:
+            sys.setprofile(None)
+    finally:
+        instance.stop()
+    assert json.loads(answer["body"])["result"]["structuredContent"] == {"result": 5}
+    return counted
+
+
+@pytest.mark.parametrize("era", [mcp.MODERN, mcp.LEGACY[0]])
+def test_work_of_a_call_is_the_same_for_ten_tools_and_a_thousand(era: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    few, many = (functions_called(tools, era, monkeypatch) for tools in (10, 1000))
+    assert few.total() > 100
+    assert many == few
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("era", [mcp.MODERN, mcp.LEGACY[0]])
+async def test_tool_finds_its_request_and_its_app(era: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = MCPServer("curious")
+
+    @server.tool()
+    async def look(ctx: Context) -> str:
+        request: Any = ctx.request_context.request
+        return f"{request.method} {request.url.path} {type(request.app).__name__} {request.user.display_name}"
+
+    monkeypatch.setattr(server_module, "load_server", lambda _: (server, Scopes()))
+    async with client({"MCP_DOOR": "platform"}) as http:
+        answer = await post(http, "tools/call", mcp.call("look"), era=era)
+    assert answer.json()["result"]["structuredContent"] == {"result": "POST /mcp Starlette platform"}
