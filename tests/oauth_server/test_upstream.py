@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import html
+import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlencode
@@ -91,8 +94,6 @@ def test_nonce_and_verifier_are_of_one_attempt_and_do_not_follow_from_the_state(
 
 OUTCOMES = {
     "denied": (LoginDenied("upstream_denied"), "access_denied"),
-    "down": (LoginUnavailable("upstream_down"), "temporarily_unavailable"),
-    "broken": (LoginFailed("upstream_broken"), "server_error"),
     "a stranger": (Person("43", "Stranger", "stranger"), "access_denied"),
 }
 
@@ -110,11 +111,41 @@ def test_other_outcomes_go_to_the_client(
     assert "code" not in found
 
 
+TROUBLES = {
+    "down": (LoginUnavailable("upstream_down"), 503, "temporarily_unavailable"),
+    "broken": (LoginFailed("upstream_broken"), 400, "server_error"),
+}
+
+
+@pytest.mark.parametrize(("outcome", "status", "error"), TROUBLES.values(), ids=TROUBLES)
+def test_trouble_is_a_page_with_a_reference_and_a_way_back(
+    world: World,
+    provider: Provider,
+    outcome: LoginFailed,
+    status: int,
+    error: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    provider.outcome = outcome
+    browser = world.browser()
+    answer = browser.get(f"/authorize/callback?{urlencode({'state': begin(world, browser), 'code': 'x'})}")
+    assert answer.status_code == status
+    assert answer.headers.get("Retry-After") == ("2" if status == 503 else None)
+    line = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
+    assert line["reason"] == outcome.reason
+    assert f"<code>{line['request_id']}</code>" in answer.text
+    (back,) = re.findall(r'href="([^"]+)"', answer.text)
+    found = parameters(html.unescape(back))
+    assert html.unescape(back).startswith(f"{CALLBACK}?")
+    assert (found["error"], found["state"], found["iss"]) == (error, "a state", world.settings.issuer)
+
+
 def test_provider_that_is_down_before_the_login(world: World, provider: Provider) -> None:
     provider.down = True
     browser = world.browser()
     answer = world.decide(browser, world.ask(browser).text)
-    assert parameters(answer.location)["error"] == "temporarily_unavailable"
+    assert answer.status_code == 503
+    assert "error=temporarily_unavailable" in answer.text
     assert "Set-Cookie" not in answer.headers
 
 

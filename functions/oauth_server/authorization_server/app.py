@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import re
+import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -14,10 +16,10 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from authorization_server import audit, metadata
 from authorization_server.authorization_requests import PageError, ReturnError
 from authorization_server.browser import Cookie, common_headers, is_same_origin, page_headers
-from authorization_server.flow import CALLBACK_PATH, Flow, LoginForm, Onward
+from authorization_server.flow import CALLBACK_PATH, Flow, LoginForm, Onward, ProviderDown
 from authorization_server.key_source import KeysUnavailable
 from authorization_server.logins.local import LOGIN_PATH
-from authorization_server.pages import Pages, language_of
+from authorization_server.pages import Pages, Trouble, language_of
 from authorization_server.protocol import Answer, FormRequest, Protocol, Story
 from authorization_server.redirects import Target
 from authorization_server.registration import RegistrationRefused
@@ -29,9 +31,9 @@ from mcp_faas import logs, strict_json
 
 BODY_MAX_BYTES = 64 * 1024
 METADATA_MAX_AGE_SECONDS = 300
-REQUEST_ID_MAX_CHARACTERS = 128
 PREFLIGHT_SECONDS = 600
 _ASCII = "".join(map(chr, range(0x80)))
+_REQUEST_ID = re.compile(r"[0-9A-Za-z-]{1,128}")
 _FORM_TYPE = "application/x-www-form-urlencoded"
 _CORS_PATHS = frozenset(
     {
@@ -195,9 +197,17 @@ def _browser(app: Flask, settings: Settings, flow: Flow, pages: Pages) -> None:
 def _errors(app: Flask, settings: Settings, pages: Pages) -> None:
     """Every way in which a step says no."""
 
-    def refused(status: int, error: str, message: str, headers: Mapping[str, str] | None = None) -> Response:
+    def refused(
+        status: int,
+        error: str,
+        message: str,
+        headers: Mapping[str, str] | None = None,
+        reason: str = "",
+        back: str | None = None,
+    ) -> Response:
         if request.path == metadata.AUTHORIZE or request.path.startswith(f"{metadata.AUTHORIZE}/"):
-            text = pages.error(message, language_of(request.accept_languages))
+            trouble = Trouble(reason or error, message, g.request_id, back)
+            text = pages.error(trouble, language_of(request.accept_languages))
             response = Response(text, status, page_headers(settings, pages.style_hash))
         else:
             response = _json(status, {"error": error, "error_description": message})
@@ -207,7 +217,11 @@ def _errors(app: Flask, settings: Settings, pages: Pages) -> None:
     @app.errorhandler(PageError)
     def page_error(error: PageError) -> Response:
         _story().reason = error.reason
-        return refused(400, "invalid_request", str(error))
+        back = error.back.url if error.back is not None else None
+        if isinstance(error, ProviderDown):
+            wait = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+            return refused(503, "temporarily_unavailable", str(error), wait, error.reason, back)
+        return refused(400, "invalid_request", str(error), reason=error.reason, back=back)
 
     @app.errorhandler(ReturnError)
     def return_error(error: ReturnError) -> Response:
@@ -243,7 +257,7 @@ def _around(app: Flask, settings: Settings, services: Services) -> None:
 
     @app.before_request
     def begin() -> Response | None:
-        g.story, g.began = Story(), time.monotonic()
+        g.story, g.began, g.request_id = Story(), time.monotonic(), _request_id()
         if request.method == "HEAD" and request.url_rule is not None and request.path in _DECIDING:
             raise MethodNotAllowed(valid_methods=request.url_rule.methods)  # Werkzeug gives it to whoever has GET
         if request.method == "OPTIONS" and request.path in _CORS_PATHS:
@@ -268,7 +282,7 @@ def _around(app: Flask, settings: Settings, services: Services) -> None:
                 _story(),
                 issuer=settings.issuer,
                 endpoint=f"{request.method} {request.path}",
-                request_id=_request_id(),
+                request_id=g.request_id,
                 status=response.status_code,
                 time=services.clock(),
                 ms=(time.monotonic() - g.began) * 1000,
@@ -291,11 +305,11 @@ def _story() -> Story:
     return story
 
 
-def _request_id() -> str | None:
+def _request_id() -> str:
+    """The platform's, or one of our own: pages show it, so that it leads to the line in the log."""
     context = request.environ.get("serverless.context")
-    if context is not None:
-        return getattr(context, "aws_request_id", None)
-    return request.headers.get("X-Fc-Request-Id", "")[:REQUEST_ID_MAX_CHARACTERS] or None
+    given = request.headers.get("X-Fc-Request-Id") if context is None else getattr(context, "aws_request_id", None)
+    return given if given and _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
 
 
 def _malformed(message: str, error: str = "invalid_request") -> Answer:

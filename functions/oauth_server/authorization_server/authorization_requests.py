@@ -20,11 +20,15 @@ _ONCE = ("response_type", "state", "scope", "code_challenge", "code_challenge_me
 
 
 class PageError(Exception):
-    """An error that the person reads; `reason` is for the log, the message for the client's author."""
+    """An error that the person reads; `reason` is for the log, the message for the client's author.
 
-    def __init__(self, reason: str, message: str) -> None:
+    `back` is where a person may go on, who is not sent there: the client then hears of the error, too.
+    """
+
+    def __init__(self, reason: str, message: str, *, back: ReturnError | None = None) -> None:
         super().__init__(message)
         self.reason = reason
+        self.back = back
 
 
 @dataclass(frozen=True)

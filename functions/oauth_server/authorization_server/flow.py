@@ -55,6 +55,10 @@ class LoginForm:
     failed: bool = False
 
 
+class ProviderDown(PageError):
+    """The login's provider does not answer; later it may."""
+
+
 @dataclass(frozen=True)
 class Waiting:
     """An approved request whose login has come back."""
@@ -221,11 +225,14 @@ class Flow:
     def _back(self, authorization: Authorization) -> Return:
         return Return(authorization.redirect_uri, authorization.state, self._settings.issuer)
 
-    def _failed(self, authorization: Authorization, story: Story, why: LoginFailed) -> ReturnError:
+    def _failed(self, authorization: Authorization, story: Story, why: LoginFailed) -> ReturnError | PageError:
+        """A no goes to the client. What the operator has to mend, or to wait for, the person has to know first."""
         story.reason = why.reason
         back = self._back(authorization)
         if isinstance(why, LoginDenied):
             return ReturnError(back, "access_denied", "The login was not allowed.")
         if isinstance(why, LoginUnavailable):
-            return ReturnError(back, "temporarily_unavailable", "The login provider does not answer as it should.")
-        return ReturnError(back, "server_error", "The login did not succeed.")
+            message = "The login provider does not answer as it should."
+            return ProviderDown(why.reason, message, back=ReturnError(back, "temporarily_unavailable", message))
+        message = "The login did not succeed."
+        return PageError(why.reason, message, back=ReturnError(back, "server_error", message))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,16 @@ from authorization_server.flow import LoginForm, Shown
 from authorization_server.translations import DEFAULT, TEXTS
 
 TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Why a person cannot go on: `reason` and `message` as in the log, and where to go from here, if anywhere."""
+
+    reason: str
+    message: str
+    reference: str
+    back: str | None = None
 
 
 class Pages:
@@ -46,8 +57,8 @@ class Pages:
     def login(self, form: LoginForm, language: str) -> str:
         return self._render("login.html", language, state=form.state, csrf=form.csrf, failed=form.failed)
 
-    def error(self, message: str, language: str) -> str:
-        return self._render("error.html", language, message=message)
+    def error(self, trouble: Trouble, language: str) -> str:
+        return self._render("error.html", language, trouble=trouble)
 
     def _render(self, template: str, language: str, **values: Any) -> str:
         def text(name: str, **given: str) -> str:

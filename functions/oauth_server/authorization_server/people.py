@@ -43,6 +43,20 @@ class Admission:
         """Is there nobody who could log in?"""
         return not (self.users or self.organisations or self.domains)
 
+    @property
+    def by_address(self) -> bool:
+        """Does anything here need to know a person's mail addresses?"""
+        names = [*self.users, *(rule.value for rule in self.rules if rule.kind == "user")]
+        return bool(self.domains) or any("@" in name for name in names) or self._has_rule("domain")
+
+    @property
+    def by_organisation(self) -> bool:
+        """Does anything here need to know where a person is a member?"""
+        return bool(self.organisations) or self._has_rule("org")
+
+    def _has_rule(self, kind: str) -> bool:
+        return any(rule.kind == kind for rule in self.rules)
+
     def admits(self, person: Person) -> bool:
         """May this person log in at all?"""
         return (

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from authorization_server.client_documents import ClientDocuments
 from authorization_server.clients import Clients, ConfiguredClients
 from authorization_server.key_source import KeySource
-from authorization_server.logins import Login
+from authorization_server.logins import Login, LoginUnavailable
 from authorization_server.settings import Settings
 from authorization_server.storage import Storage, StorageUnavailable, open_storage
 from mcp_faas.settings.values import SettingsError
@@ -52,10 +52,39 @@ def open_services(settings: Settings) -> Services:
 
 
 def _login(settings: Settings) -> Login:
-    """Imported when it is chosen, so that a start-up carries one login alone."""
-    from authorization_server.logins.local import LocalLogin
+    """Imported when it is chosen, so that a start-up carries one login alone. Raises `SettingsError`."""
+    chosen = settings.login
+    if chosen.passphrase is not None:
+        from authorization_server.logins.local import LocalLogin
 
-    address = settings.login.passphrase
-    if address is None:
-        raise SettingsError(f"OAUTH_LOGIN is {settings.login.kind}, which is not there yet; choose one of: local.")
-    return LocalLogin(lambda: read_secret(address))
+        return LocalLogin(_secret("OAUTH_LOCAL_PASSPHRASE", chosen.passphrase))
+    read = _secret("OAUTH_LOGIN_CLIENT_SECRET", chosen.client_secret or "")
+    if chosen.kind == "github":
+        from authorization_server.logins.github import GitHubLogin
+
+        return GitHubLogin(chosen, settings.admission, read)
+    from authorization_server.logins.oidc import OpenIdLogin
+
+    return OpenIdLogin(chosen, settings.admission, read)
+
+
+def _secret(name: str, address: str) -> Callable[[], str]:
+    """Reads what is at an address, each time anew; once at the start, so that no login is deployed that cannot work."""
+
+    def read() -> str:
+        try:
+            found = read_secret(address)
+        except StoreError as why:
+            logger.error("%s leads to what cannot be read: %s", name, why)  # noqa: TRY400 - no traceback is wanted
+            raise LoginUnavailable("login_secret_unavailable") from None
+        if not found:
+            raise LoginUnavailable("login_secret_unavailable")
+        return found
+
+    try:
+        read()
+    except LoginUnavailable:
+        raise SettingsError(
+            f"{name} leads to no secret that can be read; see that it is there, and not empty."
+        ) from None
+    return read

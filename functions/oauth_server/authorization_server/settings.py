@@ -29,6 +29,8 @@ from mcp_faas.settings.values import (
 LoginKind = Literal["github", "oidc", "local"]
 LOGINS = ("github", "oidc", "local")
 GITHUB_URL = "https://github.com"
+ENTRA_HOSTS = ("login.microsoftonline.com", "login.microsoftonline.us", "login.partner.microsoftonline.cn")
+GOOGLE = "https://accounts.google.com"
 DEFAULT_SCHEMES = ("cursor",)
 CODE_SECONDS = 60
 ACCESS_TOKEN_BOUNDS = (60, 24 * 3600)  # the functions that check tokens refuse those that live longer than a day
@@ -120,7 +122,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         issuer=issuer,
         resources=_resources(environ),
         store=_store(environ),
-        signing_keys=_address(environ, "OAUTH_SIGNING_KEYS", "Make a document with: signing_keys.py rotate ADDRESS"),
+        signing_keys=read_signing_keys(environ),
         login=_login(environ, issuer),
         admission=_admission(environ, scopes),
         scopes=scopes,
@@ -135,6 +137,11 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         doubts=(),
     )
     return Settings(**{**settings.__dict__, "doubts": _doubts(environ, settings)})
+
+
+def read_signing_keys(environ: Mapping[str, str]) -> str:
+    """The one setting of the function that rotates the keys: where they are. Raises `SettingsError`."""
+    return _address(environ, "OAUTH_SIGNING_KEYS", "Make a document with: signing_keys.py rotate ADDRESS")
 
 
 def _issuer(environ: Mapping[str, str]) -> str:
@@ -204,6 +211,17 @@ def _login(environ: Mapping[str, str], issuer: str) -> LoginSettings:
                 "e.g. https://login.example.com."
             )
         check_url("OAUTH_LOGIN_ISSUER", upstream, "https://login.example.com")
+        parts = urlsplit(upstream)
+        if parts.hostname in ENTRA_HOSTS and parts.path.split("/")[1:2] in (
+            ["common"],
+            ["organizations"],
+            ["consumers"],
+        ):
+            # Whoever has a tenant could say of everybody that they are a person of it.
+            raise SettingsError(
+                f'OAUTH_LOGIN_ISSUER is "{upstream}", which is every tenant\'s; name your own, '
+                f"https://{parts.hostname}/TENANT-ID/v2.0."
+            )
     check_url("OAUTH_GITHUB_URL", github, "https://github.example.com")
     return LoginSettings(
         cast(LoginKind, kind), client_id, client_secret=secret, issuer=upstream, github_url=github.rstrip("/")
@@ -294,6 +312,10 @@ def _doubts(environ: Mapping[str, str], settings: Settings) -> tuple[str, ...]:
         )
     if settings.login.kind == "github" and settings.admission.domains:
         found.append("OAUTH_ALLOWED_DOMAINS lets in everybody who could verify such an address at GitHub, at any time")
+    if settings.login.issuer == GOOGLE and settings.admission.domains:
+        found.append("OAUTH_ALLOWED_DOMAINS lets in everybody who could verify such an address at Google, at any time")
+    if settings.login.kind != "github" and settings.admission.by_organisation:
+        found.append("organisations are known at GitHub alone: OAUTH_ALLOWED_ORGS and org rules let nobody in here")
     unknown = sorted(name for name in environ if name.startswith("OAUTH_") and name not in KNOWN and environ[name])
     if unknown:
         found.append(f"nothing reads {', '.join(unknown)}; docs/oauth.md has all settings")

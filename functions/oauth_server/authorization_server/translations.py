@@ -27,6 +27,8 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "login_failed": "User name or passphrase is wrong.",
         "error_title": "This did not work",
         "error_advice": "Nothing was allowed. Go back to the application and try again.",
+        "error_reference": "Reference:",
+        "error_back": "Back to the application",
         "error_detail": "For the application's author:",
     },
 }

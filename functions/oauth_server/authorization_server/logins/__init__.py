@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -55,3 +57,8 @@ class Login(Protocol):
 
     def finish(self, attempt: Attempt, answer: Mapping[str, str]) -> Person:
         """Who it is, by what the browser brought back. Raises `LoginFailed`."""
+
+
+def s256(verifier: str) -> str:
+    """The code challenge of a verifier (RFC 7636 §4.2)."""
+    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
