@@ -9,7 +9,8 @@ import pytest
 
 from authorization_server.logins.local import LocalLogin
 from authorizing.world import CALLBACK, HTTPS, NOON, PASSPHRASE, VERIFIER, World, basic, fields, parameters
-from mcp_faas.auth.jwt import Policy, parse, verify
+from mcp_faas.auth.compact import parse
+from mcp_faas.auth.jwt import Policy, verify
 from mcp_faas.auth.keys import parse_key_set
 from mcp_faas.auth.profiles import PROFILES
 
@@ -31,9 +32,9 @@ def test_token_is_let_in_by_the_doors(world: World, profile: str) -> None:
     principal = verify(token, keys, policy, world.now)
     assert (principal.subject, principal.client) == ("dev", "web")
     assert principal.scopes == {"mcp:tools", "mcp:write"}
-    assert token.header["typ"] == "at+jwt"
-    assert token.header["alg"] == "ES256"
-    assert token.header["kid"] == world.key_document.keys[0].kid
+    assert token.header.kind == "at+jwt"
+    assert token.header.algorithm == "ES256"
+    assert token.header.kid == world.key_document.keys[0].kid
     assert {"iss", "sub", "aud", "client_id", "iat", "exp", "jti", "scope", "auth_time"} <= set(token.claims)
     assert token.claims["exp"] - token.claims["iat"] == 900
     assert token.claims["auth_time"] == NOON
