@@ -347,8 +347,11 @@ def test_a_server_that_lets_nobody_in_is_not_called_ready(source: Path) -> None:
     ("arguments", "sentence"),
     [
         (["--cloud", "gcp"], 'CLOUD is "gcp"; choose one of: fc, aws.'),
-        (["--door", "open"], 'DOOR is "open"; choose one of: bearer, jwt.'),
-        (["--door", "oauth"], "DOOR=oauth is not there yet; choose one of: bearer, jwt."),
+        (["--door", "open"], 'DOOR is "open"; choose one of: bearer, jwt, oauth.'),
+        (
+            ["--cloud", "aws", "--door", "oauth", "--front", "function-url"],
+            "A Function URL leads to one function, and DOOR=oauth has two; with it FRONT is http-api.",
+        ),
         (["--port", "http"], 'PORT is "http"; it must be a number from 1 to 65533, or 0 for any free port.'),
         (["--port", "65534"], 'PORT is "65534"; it must be a number from 1 to 65533, or 0 for any free port.'),
         (["--cloud", "aws", "--front", "alb"], 'FRONT is "alb"; choose one of: http-api, function-url.'),
@@ -397,7 +400,7 @@ def test_the_stand_ins_are_configured_like_the_templates() -> None:
         for trigger in props.get("triggers", [])
         if trigger["triggerType"] == "http"
     )
-    assert {"bearer": tuple(bearer), "jwt": tuple(jwt)} == FC_METHODS
+    assert {"bearer": tuple(bearer), "jwt": tuple(jwt), "oauth": tuple(jwt)} == FC_METHODS
     template = (ROOT / "template.yaml").read_text()
     assert set(re.findall(r"RouteKey: ([A-Z]+ /[a-z./-]*)", template)) == {
         *AWS_ROUTES,
