@@ -66,7 +66,7 @@ def create_app(settings: Settings, services: Services) -> Flask:
     flow = Flow(settings, services.storage, services.clients, services.login, services.clock)
     _documents(app, settings, services)
     _forms(app, settings, services, protocol)
-    pages = Pages()
+    pages = Pages(settings)
     _browser(app, settings, flow, pages)
     _errors(app, settings, pages)
     _around(app, settings, services)
@@ -234,8 +234,11 @@ def _errors(app: Flask, settings: Settings, pages: Pages) -> None:
         logger.error("%s: %s", type(error).__name__, error)
         keys = isinstance(error, KeysUnavailable)
         _story().reason = "keys_unavailable" if keys else "storage_unavailable"
-        message = "The server cannot answer now; try again in a moment."
-        return refused(503, "temporarily_unavailable", message, {"Retry-After": str(RETRY_AFTER_SECONDS)})
+        message, wait = (
+            "The server cannot answer now; try again in a moment.",
+            {"Retry-After": str(RETRY_AFTER_SECONDS)},
+        )
+        return refused(503, "temporarily_unavailable", message, wait, _story().reason or "")
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Response:
