@@ -27,6 +27,7 @@ VARIANTS = {
     "bearer": ["Door=bearer"],
     "bearer, delivering": ["DeliverToken=on"],
     "jwt, Function URL": ["Door=jwt", "JwtIssuer=https://login.example.com"],
+    "oauth": ["Door=oauth", "LoginClientId=client", "AllowedUsers=alice"],
     "jwt, HTTP API": ["Door=jwt", "JwtIssuer=https://login.example.com", "FrontDoor=http-api"],
 }
 

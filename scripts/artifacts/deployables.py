@@ -72,7 +72,7 @@ ARTIFACTS = (
         "oauth_server",
         ("aws_lambda", "aws_key_rotation"),
         "requirements.txt",
-        sam_ids=("OauthServer", "OauthKeyRotation"),
+        sam_ids=("OauthServer", "AwsKeyRotation"),
     ),
     Artifact("fc", "mcp_server", ("alibaba_fc", "tools"), "requirements.txt", EXTRAS, executables=("bootstrap",)),
     Artifact("fc", "token_guard", ("fc_rotation",), "requirements-fc.txt", sdists=("alibabacloud-tea",)),

@@ -31,6 +31,7 @@ from local.doors import (
     FC_INSTANCE_CONCURRENCY,
     FC_METHODS,
     FC_TIMEOUT_SECONDS,
+    OAUTH_ROUTES,
 )
 from mcp_faas.stores import Access, open_store
 
@@ -406,6 +407,7 @@ def test_the_stand_ins_are_configured_like_the_templates() -> None:
         *AWS_ROUTES,
         *AWS_OPEN_ROUTES,
         *AWS_METADATA_ROUTES,
+        *(f"{method} {path}" for path, methods in OAUTH_ROUTES.items() for method in methods if "/login" not in path),
     }
     assert re.search(rf"Timeout:\n +Type: Number\n +Default: {AWS_TIMEOUT_SECONDS:g}\n", template)
 
