@@ -31,6 +31,7 @@ from local.doors import (
     FC_INSTANCE_CONCURRENCY,
     FC_METHODS,
     FC_TIMEOUT_SECONDS,
+    OAUTH_METHODS,
     OAUTH_ROUTES,
 )
 from mcp_faas.stores import Access, open_store
@@ -395,13 +396,14 @@ def test_the_stand_ins_are_configured_like_the_templates() -> None:
     assert web
     for props in web:
         assert (props["timeout"], props["instanceConcurrency"]) == (FC_TIMEOUT_SECONDS, FC_INSTANCE_CONCURRENCY)
-    bearer, jwt = (
+    bearer, jwt, oauth = (
         trigger["triggerConfig"]["methods"]
         for props in web
         for trigger in props.get("triggers", [])
         if trigger["triggerType"] == "http"
     )
     assert {"bearer": tuple(bearer), "jwt": tuple(jwt), "oauth": tuple(jwt)} == FC_METHODS
+    assert tuple(oauth) == OAUTH_METHODS
     template = (ROOT / "template.yaml").read_text()
     assert set(re.findall(r"RouteKey: ([A-Z]+ /[a-z./-]*)", template)) == {
         *AWS_ROUTES,
