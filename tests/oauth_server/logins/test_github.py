@@ -116,6 +116,7 @@ def test_no_at_github_goes_to_the_client(visit: Visit, github: GitHub) -> None:
     assert github.asked == []
 
 
+USER = {"id": 583231, "login": "octocat"}
 TROUBLES = {
     "code refused": ("/login/oauth/access_token", Answer(200, {"error": "bad_verification_code"}), 400),
     "our secret refused": ("/login/oauth/access_token", Answer(200, {"error": "incorrect_client_credentials"}), 400),
@@ -133,8 +134,8 @@ TROUBLES = {
     ),
     "no JSON": ("/login/oauth/access_token", Answer(200, b"access_token=gho_1&token_type=bearer"), 400),
     "a redirect": ("/api/v3/user", Answer(302, headers={"Location": "http://127.0.0.1:1/"}), 400),
-    "too much": ("/api/v3/user", Answer(200, b" " * 2_000_000), 400),
-    "compressed": ("/api/v3/user", Answer(200, b"x", {"Content-Encoding": "gzip"}), 400),
+    "too much": ("/api/v3/user", Answer(200, {**USER, "bio": "x" * 2_000_000}), 400),
+    "compressed": ("/api/v3/user", Answer(200, USER, {"Content-Encoding": "gzip"}), 400),
     "no number": ("/api/v3/user", Answer(200, {"id": "583231", "login": "octocat"}), 400),
     "a true number": ("/api/v3/user", Answer(200, {"id": True, "login": "octocat"}), 400),
     "no login": ("/api/v3/user", Answer(200, {"id": 583231}), 400),
