@@ -25,7 +25,8 @@ from authorizing.world import (
     environment,
     parameters,
 )
-from mcp_faas.auth.jwt import Policy, parse, verify
+from mcp_faas.auth.compact import parse
+from mcp_faas.auth.jwt import Policy, verify
 from mcp_faas.auth.keys import parse_key_set
 from mcp_faas.auth.profiles import PROFILES
 from mcp_faas.logs import redact
