@@ -10,7 +10,7 @@ from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
-from clients import conformance, login_pages, verdict
+from clients import conformance, login_pages, own_logins, verdict
 from clients.dev_server import DevServer, NotReady, copied_sources, log_of, running_server
 from clients.header_proxy import Exchange, HeaderProxy, running_proxy
 from clients.issuers.claims import visit_of_cognito, visit_of_oauth2_mock
@@ -59,6 +59,11 @@ class Run:
                 await self.conformance(cloud, door)
         if "jwt" in doors:
             await self.issuers(cloud)
+        if self.only in own_logins.SUITE:
+            home = self.folder(cloud, "own-login")
+            await own_logins.visits_of_mcp_remote(
+                cloud, self.node, self.sources, home, lambda row: self.report(row, "")
+            )
         if cloud == "fc" and self.only in login_pages.SUITE:
             home = self.folder(cloud, "oauth")
             await login_pages.visit_of_chromium(
