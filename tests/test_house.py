@@ -20,6 +20,7 @@ RINGS = [
     ["cors", "operations"],
     ["asgi"],
     ["doors", "lifecycle", "state_keys"],
+    ["jwt_door"],
     ["jwks", "documents", "audit", "tracing"],
     ["logs"],
     ["stores", "issuers"],

@@ -1,30 +1,23 @@
-"""The three doors: each turns the credentials of one request into a `Principal` or raises an `AuthError`.
+"""The doors: each turns the credentials of one request into a `Principal` or raises an `AuthError`.
 
-What is checked is decided in `auth/`; here it meets the stores, the key sets and the clock.
+What is checked is decided in `auth/`; here it meets the stores and the clock. Door `jwt` has a file of its own.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
 from typing import Protocol
 
 from mcp_faas.auth.bearer import identify, token_of
-from mcp_faas.auth.compact import parse
-from mcp_faas.auth.errors import GatewayMissing, IssuerMismatch, TokensUnavailable, TokenUnknown
-from mcp_faas.auth.jwt import Policy, check_header, issuer_of, verify
-from mcp_faas.auth.keys import KeySetMalformed
+from mcp_faas.auth.errors import GatewayMissing, TokensUnavailable, TokenUnknown
 from mcp_faas.auth.principal import Principal
-from mcp_faas.auth.profiles import Profile
 from mcp_faas.call import Call
 from mcp_faas.documents import DocumentUnavailable, TokenDocuments
-from mcp_faas.jwks import KeySource
 from mcp_faas.settings import Settings
-from mcp_faas.settings.issuers import JwtSettings
 from mcp_faas.settings.values import SettingsError
 from mcp_faas.stores import Access, AddressError, StoreError, open_store
 from mcp_faas.tokens import Token
@@ -106,28 +99,6 @@ class BearerDoor:
         await asyncio.wait({self._reading}, timeout=patience)
 
 
-class JwtDoor:
-    """The function is an OAuth 2.1 resource server: it verifies the token with the issuer's keys (RFC 9068 §4)."""
-
-    def __init__(
-        self,
-        policies: Sequence[tuple[Policy, KeySource]],
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._policies = {policy.issuer: (policy, keys) for policy, keys in policies}
-        self._clock = clock
-
-    async def admit(self, authorization: Sequence[str], call: Call) -> Principal:
-        token = parse(token_of(authorization))
-        chosen = self._policies.get(issuer_of(token))
-        if chosen is None:
-            raise IssuerMismatch("iss is not a configured issuer")
-        policy, source = chosen
-        check_header(token.header, policy)
-        keys = await source.keys_for(token.header.kid, token.header.algorithm)
-        return verify(token, keys, policy, self._clock(), resource=call.public_url)
-
-
 def open_door(settings: Settings, *, background: bool) -> Door:
     """The door that the settings ask for; `background` says whether the loop runs between calls.
 
@@ -136,7 +107,9 @@ def open_door(settings: Settings, *, background: bool) -> Door:
     if settings.door == "platform":
         return PlatformDoor(settings.token_scopes, settings.require_authorizer)
     if settings.jwt is not None:
-        return JwtDoor([_issuer(issuer, profile, settings.jwt, background) for issuer, profile in settings.jwt.trusted])
+        from mcp_faas.jwt_door import jwt_door  # what verifies signatures is one start in twenty, for this door alone
+
+        return jwt_door(settings.jwt, background=background)
     try:
         store = open_store(settings.tokens or "", Access(timeout=STORE_SECONDS))
     except (AddressError, StoreError) as error:
@@ -144,13 +117,3 @@ def open_door(settings: Settings, *, background: bool) -> Door:
     except ModuleNotFoundError as error:
         raise SettingsError(f"MCP_TOKENS is {settings.tokens}, but this artifact has no {error.name}.") from None
     return BearerDoor(TokenDocuments(lambda: store.read().document), settings.token_scopes)
-
-
-def _issuer(issuer: str, profile: Profile, jwt: JwtSettings, background: bool) -> tuple[Policy, KeySource]:
-    try:
-        keys = KeySource(
-            issuer, jwks_url=jwt.jwks_url, jwks=jwt.jwks, private=jwt.private_issuer, background=background
-        )
-    except KeySetMalformed as error:
-        raise SettingsError(f"MCP_JWT_JWKS is no key set: {error}.") from None
-    return Policy(issuer, jwt.audiences, jwt.algorithms, profile, subjects=jwt.subjects), keys

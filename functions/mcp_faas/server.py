@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
-from mcp.server.mcpserver import MCPServer, RequestStateBoundary, RequestStateSecurity
+from mcp.server.mcpserver import MCPServer, RequestStateBoundary
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
 from mcp.shared.exceptions import MCPError
@@ -32,7 +32,7 @@ from mcp_faas.references import completing_known
 from mcp_faas.settings import Settings
 from mcp_faas.settings.values import SettingsError
 from mcp_faas.spans import on_demand
-from mcp_faas.state_keys import StateKeys
+from mcp_faas.state_keys import KeyedBoundary, StateKeys
 
 SSE_PATH, SSE_MESSAGE_PATH = "/sse", "/messages/"
 
@@ -172,8 +172,7 @@ def _harden(server: MCPServer[Any], settings: Settings) -> None:
             "instance that asked it"
         )
     else:
-        security = RequestStateSecurity(codec=StateKeys(settings.request_state_key))
-        boundary = RequestStateBoundary(security, default_audience=server.name)
+        boundary = KeyedBoundary(StateKeys(settings.request_state_key), default_audience=server.name)
         chain = server.middleware
         chain[:] = [boundary if isinstance(entry, RequestStateBoundary) else entry for entry in chain]
     on_demand(server.middleware)

@@ -32,6 +32,8 @@ with collector_off():
     if starts_from_snapshot(os.environ):
         require_shared_key(settings)
         load_server(settings.server)  # nine tenths of a start, and the same in every copy
+        if settings.jwt is not None:
+            import mcp_faas.jwt_door  # noqa: F401 - most of the rest; the door itself is of one instance
         after_restore(ready)
     else:
         ready()

@@ -17,6 +17,7 @@ from mcp_faas.auth.errors import AuthError, TokenMissing, TokenUnknown
 from mcp_faas.documents import DocumentUnavailable, TokenDocuments
 from mcp_faas.settings import read_log_level, read_tokens_address
 from mcp_faas.settings.values import SettingsError
+from mcp_faas.starting import collector_off
 from mcp_faas.stores import Access, AddressError, StoreError, open_store
 
 READ_SECONDS = 3.0  # API Gateway gives an authorizer 10 s, and a read may need a second connection
@@ -24,7 +25,8 @@ READ_SECONDS = 3.0  # API Gateway gives an authorizer 10 s, and a read may need 
 logs.configure(read_log_level(os.environ))
 logger = logging.getLogger(__name__)
 try:
-    store = open_store(read_tokens_address(os.environ), Access(timeout=READ_SECONDS))
+    with collector_off():  # a caller waits for this start, and most of it is AWS's client
+        store = open_store(read_tokens_address(os.environ), Access(timeout=READ_SECONDS))
 except (AddressError, StoreError) as error:
     raise SettingsError(f"MCP_TOKENS leads to no token document: {error}") from None
 documents = TokenDocuments(lambda: store.read().document)

@@ -190,6 +190,8 @@ def _of_times(case: str, times: dict[str, warm.Times]) -> list[Figure]:
             value = ratios.percentile(taken.all, percent)
             figures.append(single("warm", f"p{percent} {case}", name, "its p50", "µs", value, middle, count))
         figures.append(single("warm", f"slowest {case}", name, "its p50", "µs", max(taken.all), middle, count))
+        value, middle = ratios.percentile(taken.cpu_all, 99.9), ratios.median(taken.cpu_all)
+        figures.append(single("warm", f"p99.9 cpu {case}", name, "its p50", "µs", value, middle, count))
     return figures
 
 

@@ -1,8 +1,8 @@
 """The short form: a few ratios in less than a minute, each against the one that was recorded and the noise that it had.
 
 The baselines come from the artifact itself, whose packages are the official SDK and Mangum: so nothing is installed. A
-ratio above its bound is measured again, and its best attempt counts: a busy machine is not a slower program. So the
-noise is that of the best of as many runs, too.
+ratio above its bound is measured again, and its best attempt counts: a busy machine is not a slower program. The bound
+is the worst of the recorded runs, so that one attempt of three below it is all but certain where nothing has changed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Ratios = dict[str, float]
 
 @dataclass(frozen=True)
 class Bound:
-    """What was recorded: the median of the best of three, and how far above it the worst of those lay."""
+    """What was recorded over `runs` runs: their median, and how far above it the worst of them lay."""
 
     recorded: float
     noise: float
@@ -139,13 +139,12 @@ def recorded(processor: str, path: Path = RECORDED) -> dict[str, Bound]:
 
 
 def bounds_of(runs: Sequence[Ratios]) -> dict[str, Bound]:
-    """From runs in their order, what the best of as many attempts as a test makes came to."""
+    """From several runs of the short form, each ratio's median and noise."""
     bounds = {}
     for name in runs[0]:
         values = [run[name] for run in runs]
-        best = [min(values[at : at + ATTEMPTS]) for at in range(max(1, len(values) - ATTEMPTS + 1))]
-        middle = ratios.median(best)
-        noise = max(max(best) / middle - 1, LEAST_NOISE)
+        middle = ratios.median(values)
+        noise = max(max(values) / middle - 1, LEAST_NOISE)
         bounds[name] = Bound(round(middle, 4), round(noise, 3), len(runs))
     return bounds
 

@@ -43,13 +43,16 @@ class Times:
     medians: list[float] = field(default_factory=list)  # of each batch, in µs
     cpu_medians: list[float] = field(default_factory=list)
     all: list[float] = field(default_factory=list)  # every call, in µs
+    cpu_all: list[float] = field(default_factory=list)  # a pause of the collector is in here, another process is not
     resident_bytes: list[int] = field(default_factory=list)  # after each batch
 
     def add(self, answer: dict[str, Any]) -> None:
         wall = [value / 1000 for value in answer["wall_ns"]]
         self.medians.append(ratios.median(wall))
-        self.cpu_medians.append(ratios.median(answer["cpu_ns"]) / 1000)
+        cpu = [value / 1000 for value in answer["cpu_ns"]]
+        self.cpu_medians.append(ratios.median(cpu))
         self.all += wall
+        self.cpu_all += cpu
         self.resident_bytes.append(answer["resident_bytes"])
 
 

@@ -1,6 +1,6 @@
 """Take a compact JWS apart (RFC 7515 §3.1, §4) and judge its form, before anything of it is believed. No I/O, no keys.
 
-Strangers send what comes here, so nothing takes long: whatever the text holds, reading it costs less than a signature.
+Strangers send what comes here: what is cheap to write and dear to read is refused before it is read.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from mcp_faas.auth.errors import AlgorithmRefused, HeaderRefused, TokenMalformed
 from mcp_faas.auth.keys import KID_MAX_CHARACTERS
 
 TOKEN_MAX_CHARACTERS = 8192  # FC caps all request headers together at 8 KB; checked before anything is parsed
-NESTED_MAX = 256  # objects and lists in one part: 6 KB have room for thousands, which take long to make
+PIECES_MAX = 512  # commas and opening brackets in one part: 6 KB have room for thousands of values, which take long
 
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _TO_STANDARD = bytes.maketrans(b"-_", b"+/")  # from RFC 4648 §5 to §4, which is what `binascii` reads
@@ -101,8 +101,8 @@ def _header(part: bytes) -> Header:
 
 def _json_object(part: bytes) -> Mapping[str, Any]:
     text = _decode(part)
-    if text.count(b"{") + text.count(b"[") > NESTED_MAX:
-        raise TokenMalformed(f"more than {NESTED_MAX} objects and lists in header or payload")
+    if text.count(b",") + text.count(b"{") + text.count(b"[") > PIECES_MAX:
+        raise TokenMalformed(f"more than {PIECES_MAX} commas and opening brackets in header or payload")
     try:
         value = strict_json.loads(text.decode())
     except (ValueError, RecursionError):

@@ -15,7 +15,7 @@ import pytest
 
 from mcp_faas import strict_json
 from mcp_faas.auth import errors
-from mcp_faas.auth.compact import NESTED_MAX, TOKEN_MAX_CHARACTERS, _header
+from mcp_faas.auth.compact import PIECES_MAX, TOKEN_MAX_CHARACTERS, _header
 from mcp_faas.auth.jwt import Policy
 from mcp_faas.call import Call
 from mcp_faas.jwks import KeySource
@@ -41,7 +41,7 @@ REFUSALS: dict[str, tuple[str, type[errors.AuthError], Work]] = {
     "four parts": (token() + ".AAAA", errors.TokenMalformed, (0, 0, 0)),
     "not canonical": (HEAD[:-1] + "B." + CLAIMS + "." + SIGNATURE, errors.TokenMalformed, (0, 0, 0)),
     "header of many objects": (
-        f"{b64(b'{' * (NESTED_MAX + 1))}.{CLAIMS}.{SIGNATURE}",
+        f"{b64(b'{' * (PIECES_MAX + 1))}.{CLAIMS}.{SIGNATURE}",
         errors.TokenMalformed,
         (0, 0, 0),
     ),
@@ -52,6 +52,7 @@ REFUSALS: dict[str, tuple[str, type[errors.AuthError], Work]] = {
     "kid of many characters": (token({"kid": "k" * 4000}), errors.HeaderRefused, (2, 0, 0)),
     "payload of many objects": (payload('{"a":[' + "{}," * 1500 + "0]}"), errors.TokenMalformed, (1, 0, 0)),
     "payload of many levels": (payload('{"a":' * 900), errors.TokenMalformed, (1, 0, 0)),
+    "payload of many numbers": (payload('{"a":[' + "1e9," * 1400 + "0]}"), errors.TokenMalformed, (1, 0, 0)),
     "payload of many lists": (payload("[" * 4000), errors.TokenMalformed, (1, 0, 0)),
     "payload that is no JSON": (payload("{"), errors.TokenMalformed, (2, 0, 0)),
     "member twice": (payload('{"iss":"a","iss":"b"}'), errors.TokenMalformed, (2, 0, 0)),
