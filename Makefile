@@ -13,7 +13,7 @@ help: ## list the targets
 setup: ## make .venv with everything that development needs
 	@$(PYTHON3) scripts/setup.py
 
-run: ## start a server behind a real door: CLOUD=fc|aws DOOR=bearer|jwt PORT=8787
+run: ## start a server behind a real door: CLOUD=fc|aws DOOR=bearer|jwt|oauth PORT=8787
 	@$(PYTHON3) scripts/setup.py run && exec $(PY) scripts/dev.py --cloud $(CLOUD) --door $(DOOR) --port $(PORT)
 
 test: setup ## pass the tests (builds the artifacts and runs them)

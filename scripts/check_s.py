@@ -11,13 +11,14 @@ from typing import Any
 
 # The settings of a function are judged by its own code.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "functions"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "functions/oauth_server"))
 
 import yaml
 
 from artifacts import sources
 from artifacts.deployables import ARTIFACTS, DEFAULT_ARCHITECTURE, DEFAULT_PYTHON, target_of
 from artifacts.errors import BuildError
-from s_rules import doors, functions, literals, rotation
+from s_rules import authorization, doors, functions, literals, rotation
 from s_rules.resources import Contents, Resource, resources
 from serverless_devs import CommandLineError, template
 
@@ -67,6 +68,7 @@ def complaints(
     for resource in found:
         yield from _one(resource, built)
         yield from rotation.rotator(resource, found)
+        yield from authorization.server(resource)
     yield from functions.built_before(found)
     yield from doors.same_function(found)
     yield from doors.plain_deploy(found, rendered)

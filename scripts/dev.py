@@ -12,7 +12,7 @@ import re
 import secrets
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -29,15 +29,23 @@ from edges.fc import FcEdge  # noqa: E402
 from edges.issuer import Issuer  # noqa: E402
 from edges.processes import ChildFailed, Log, free_ports  # noqa: E402
 from edges.serving import PortTaken  # noqa: E402
+from local.authorization import USER, Local  # noqa: E402
 from local.changes import changes  # noqa: E402
-from local.doors import FUNCTIONS, Place, function_environment, left_out, make_edge  # noqa: E402
+from local.doors import (  # noqa: E402
+    FUNCTIONS,
+    Place,
+    add_authorization_server,
+    function_environment,
+    left_out,
+    make_edge,
+)
 from local.files import kept, read_kept, write_kept  # noqa: E402
 from local.guide import guide, rotation  # noqa: E402
 from local.probe import NotProven, declared_scopes, prove  # noqa: E402
 from mcp_faas.tokens import Marks, Token, TokenDocument, fingerprint, has_our_shape, mint, whole_second  # noqa: E402
 
 RUN = ROOT / ".run"
-CHOICES = {"CLOUD": ("fc", "aws"), "DOOR": ("bearer", "jwt"), "FRONT": ("http-api", "function-url")}
+CHOICES = {"CLOUD": ("fc", "aws"), "DOOR": ("bearer", "jwt", "oauth"), "FRONT": ("http-api", "function-url")}
 LAST_PORT = 65535
 FIRST_TOKEN_AGE = timedelta(days=31)
 STATE_KEY_BYTES = 48
@@ -61,20 +69,22 @@ def read_arguments(arguments: list[str]) -> Place:
 
     parser = Parser(prog="make run", description=__doc__)
     parser.add_argument("--cloud", default="fc", help="fc (Alibaba Function Compute) or aws (Lambda)")
-    parser.add_argument("--door", default="bearer", help="bearer (an opaque token) or jwt (an OAuth access token)")
+    parser.add_argument(
+        "--door", default="bearer", help="bearer (an opaque token), jwt (an OAuth access token) or oauth (a login)"
+    )
     parser.add_argument(
         "--port", default="8787", help="of the endpoint; the two after it are for the cloud's API and the issuer"
     )
     parser.add_argument("--front", help="CLOUD=aws DOOR=jwt: function-url (default) or http-api")
     given = parser.parse_args(arguments)
-    if given.door == "oauth":
-        raise Usage("DOOR=oauth is not there yet; choose one of: bearer, jwt.")
     front: Any = given.front or ("function-url" if given.door == "jwt" else "http-api")
     for name, value in (("CLOUD", given.cloud), ("DOOR", given.door), ("FRONT", front)):
         if value not in CHOICES[name]:
             raise Usage(f'{name} is "{value}"; choose one of: {", ".join(CHOICES[name])}.')
     if given.front and given.cloud != "aws":
         raise Usage("FRONT is for CLOUD=aws; leave it out.")
+    if given.door == "oauth" and front != "http-api":
+        raise Usage("A Function URL leads to one function, and DOOR=oauth has two; with it FRONT is http-api.")
     if given.door == "bearer" and front != "http-api":
         raise Usage("A Function URL cannot check a token; with DOOR=bearer FRONT is http-api.")
     if not re.fullmatch("[0-9]{1,5}", given.port) or int(given.port) > LAST_PORT - 2:
@@ -103,9 +113,12 @@ async def serve(place: Place) -> None:
     token_file = RUN / f"{place.door}-{place.port}.token"
     token = first_token(token_file) if place.door == "bearer" else None
     environment = function_environment(os.environ, place, state_key)
+    if place.door == "oauth":
+        await serve_with_login(place, environment)
+        return
     edge = make_edge(place, TokenDocument((token,)) if token else None, environment, relay(place.cloud))
     issuer = Issuer(port=place.issuer_port)
-    if names := left_out(os.environ):
+    if names := left_out(os.environ, place.door):
         say(f"the function does not get {', '.join(names)} of your environment: this door has its own")
     async with AsyncExitStack() as stack:
         if token is None:
@@ -129,6 +142,32 @@ async def serve(place: Place) -> None:
         if token:
             say(f"rotate its token with: {rotation(place, token_file)}")
         say("a change in functions/ restarts the server; Ctrl-C stops it")
+        await follow_changes(edge)
+
+
+async def serve_with_login(place: Place, environment: Mapping[str, str]) -> None:
+    """Door oauth: the MCP server, and the authorization server behind the same host."""
+    files = Local(RUN, place)
+    edge = make_edge(place, None, environment, relay(place.cloud))
+    if names := left_out(os.environ, place.door):
+        say(f"the functions do not get {', '.join(names)} of your environment: this door has its own")
+    async with AsyncExitStack() as stack:
+        say(f"starting the MCP server behind a stand-in for {NAMES[place.cloud, place.front]}")
+        stack.push_async_callback(edge.stop)
+        await edge.start()
+        if isinstance(edge, AwsEdge):
+            await edge.warm()
+        if not place.lasting:
+            stack.callback(files.remove)
+        files.prepare()
+        scopes = await declared_scopes(place.url)
+        say("starting the authorization server beside it")
+        await add_authorization_server(edge, files.environment(os.environ, scopes))
+        say("asking with a token, and without")
+        await prove(place.url, files.token(scopes))
+        login = f"login {USER} {files.passphrase}\n" if os.environ.get("OAUTH_LOGIN", "local") == "local" else ""
+        print(f"ready {place.url}\n{login}{guide(place, files.passphrase)}", flush=True)
+        say("a change in functions/ restarts both servers; Ctrl-C stops them")
         await follow_changes(edge)
 
 

@@ -1,6 +1,6 @@
 """Let the real clients in: `make interop`. Every client lists the tools and calls one through each cloud and door, and
 is refused without a token; then the official conformance suite has its say, and issuers of others show their tokens
-and log a client in. Servers listen on loopback only.
+and log a client in; a browser goes through the pages of ours. Servers listen on loopback only.
 """
 
 from __future__ import annotations
@@ -74,10 +74,15 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--cloud", choices=CLOUDS, help="one cloud only")
     parser.add_argument("--door", choices=DOORS, help="one door only")
     parser.add_argument(
-        "--only", default="", metavar="TEXT", help="clients whose name, era or transport holds TEXT, or issuers"
+        "--only",
+        default="",
+        metavar="TEXT",
+        help="clients whose name, era or transport holds TEXT, issuers, or login pages",
     )
     parser.add_argument("--keep", action="store_true", help="keep the logs of servers and suite")
-    parser.add_argument("--write-docs", action="store_true", help="write what was seen into docs/clients.md")
+    parser.add_argument(
+        "--write-docs", action="store_true", help="write what was seen into docs/clients.md and docs/oauth/"
+    )
     return parser.parse_args()
 
 
@@ -97,7 +102,7 @@ def main() -> int:
     doors = (chosen.door,) if chosen.door else DOORS
     began = time.monotonic()
     with own_folder(chosen.keep) as home:
-        run = Run(node, chosen.only, home)
+        run = Run(node, chosen.only, home, pictures=chosen.write_docs)
         asyncio.run(run_all(run, clouds, doors))
     rows = [asdict(row) for row in run.rows]
     REPORT.parent.mkdir(exist_ok=True)

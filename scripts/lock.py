@@ -13,10 +13,13 @@ LOCKS = {
     "functions/mcp_server/requirements": [],
     "functions/mcp_server/requirements-otel": ["functions/mcp_server/requirements.txt"],
     "functions/token_guard/requirements-fc": [],
+    "functions/oauth_server/requirements": ["functions/mcp_server/requirements.txt"],
+    "functions/oauth_server/requirements-fc": ["functions/oauth_server/requirements.txt"],
     "requirements/uv": [],
     "requirements/run": [
         "functions/mcp_server/requirements.txt",
         "functions/token_guard/requirements-fc.txt",
+        "functions/oauth_server/requirements-fc.txt",
         "requirements/uv.txt",
     ],
     "requirements/dev": ["requirements/run.txt", "functions/mcp_server/requirements-otel.txt"],

@@ -67,8 +67,16 @@ EXTRAS = ("otel",)  # what sends OpenTelemetry's spans: docs/tracing.md
 ARTIFACTS = (
     Artifact("aws", "mcp_server", ("aws_lambda", "tools"), "requirements.txt", EXTRAS, sam_ids=("McpServer",)),
     Artifact("aws", "token_guard", ("aws_authorizer", "aws_rotation"), sam_ids=("AwsAuthorizer", "AwsRotation")),
+    Artifact(
+        "aws",
+        "oauth_server",
+        ("aws_lambda", "aws_key_rotation"),
+        "requirements.txt",
+        sam_ids=("OauthServer", "AwsKeyRotation"),
+    ),
     Artifact("fc", "mcp_server", ("alibaba_fc", "tools"), "requirements.txt", EXTRAS, executables=("bootstrap",)),
     Artifact("fc", "token_guard", ("fc_rotation",), "requirements-fc.txt", sdists=("alibabacloud-tea",)),
+    Artifact("fc", "oauth_server", ("alibaba_fc",), "requirements-fc.txt", executables=("bootstrap",)),
 )
 
 

@@ -85,9 +85,12 @@ def closure(installed: Mapping[str, Distribution], target: Target, roots: Iterab
 
 
 def named_in(requirements: Path) -> list[Requirement]:
-    """What a person has asked for by name; options and other files that are read in name nothing here."""
-    lines = (line.partition(" #")[0].strip() for line in requirements.read_text(encoding="utf-8").splitlines())
-    return list(_requirements(line for line in lines if line and line[0] not in "#-"))
+    """What a person has asked for by name, in this file or one that it reads in; options name nothing here."""
+    text = requirements.read_text(encoding="utf-8")
+    lines = [line.partition(" #")[0].strip() for line in text.splitlines()]
+    others = [requirements.parent / line.removeprefix("-r ").strip() for line in lines if line.startswith("-r ")]
+    named = [requirement for other in others for requirement in named_in(other)]
+    return [*named, *_requirements(line for line in lines if line and line[0] not in "#-")]
 
 
 def _requirements(texts: Iterable[str]) -> Iterator[Requirement]:

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
-from clients import conformance, verdict
+from clients import conformance, login_pages, own_logins, verdict
 from clients.dev_server import DevServer, NotReady, copied_sources, log_of, running_server
 from clients.header_proxy import Exchange, HeaderProxy, running_proxy
 from clients.issuers.claims import visit_of_cognito, visit_of_oauth2_mock
@@ -34,9 +34,10 @@ ISSUERS = {
 class Run:
     """One `make interop`: what it was asked to do, and what it has found so far."""
 
-    def __init__(self, node: str, only: str, home: Path) -> None:
+    def __init__(self, node: str, only: str, home: Path, *, pictures: bool = False) -> None:
         self.node = node
         self.only = only
+        self.pictures = pictures
         self.home = home
         self.sources = copied_sources(home / "sources")
         self.rows: list[Row] = []
@@ -58,6 +59,16 @@ class Run:
                 await self.conformance(cloud, door)
         if "jwt" in doors:
             await self.issuers(cloud)
+        if self.only in own_logins.SUITE:
+            home = self.folder(cloud, "own-login")
+            await own_logins.visits_of_mcp_remote(
+                cloud, self.node, self.sources, home, lambda row: self.report(row, "")
+            )
+        if cloud == "fc" and self.only in login_pages.SUITE:
+            home = self.folder(cloud, "oauth")
+            await login_pages.visit_of_chromium(
+                self.node, home, lambda row: self.report(row, ""), pictures=self.pictures
+            )
 
     async def door(self, cloud: str, door: str, wanted: list[Visit]) -> None:
         """Every client through one door, and then a look at what the server has printed."""

@@ -93,6 +93,8 @@ class AwsEdge:
             described = Function(name, handler, code, environment, python, seconds, region=region, client=client)
             return LambdaFunction(described, max_instances=max_instances, log=log)
 
+        self._describe = function
+        self._beside: dict[str, LambdaFunction] = {}  # by the key of each route that leads to it
         self.function = function("mcp-server", handler, code, environment, timeout_seconds)
         self.authorizer_function: LambdaFunction | None = None
         self._authorizer: Authorizer | None = None
@@ -111,6 +113,17 @@ class AwsEdge:
     def port(self) -> int:
         return self._listener.port
 
+    async def add(
+        self, name: str, *, code: Path, environment: Mapping[str, str], routes: Sequence[str], timeout_seconds: float
+    ) -> None:
+        """Deploy another function behind this HTTP API, with open routes of its own; one instance of it has started."""
+        if self.kind != "http-api":
+            raise ValueError("a Function URL leads to one function; use kind='http-api'")
+        function = self._describe(name, "aws_lambda.handler", code, environment, timeout_seconds)
+        self._beside |= dict.fromkeys(routes, function)
+        self._routes += [Route.parse(key, is_open=True) for key in routes]
+        await function.warm()
+
     async def start(self) -> None:
         """Return once the ports listen. The functions start with their first call; `warm` does that now."""
         if self.secrets is not None:
@@ -123,25 +136,27 @@ class AwsEdge:
 
     async def warm(self) -> None:
         """Start one instance of each function; InitFailed, with the function's last line, when one does not load."""
-        await self.function.warm()
-        if self.authorizer_function is not None:
-            await self.authorizer_function.warm()
+        for function in self._functions:
+            await function.warm()
 
     async def restart(self) -> None:
         """Put the functions' code into effect as it is now; InitFailed when it does not load."""
-        await self.function.stop()
-        if self.authorizer_function is not None:
-            await self.authorizer_function.stop()
+        for function in self._functions:
+            await function.stop()
         await self.warm()
 
     async def stop(self) -> None:
         """Leave no process and no open port."""
         await self._listener.stop()
-        await self.function.stop()
-        if self.authorizer_function is not None:
-            await self.authorizer_function.stop()
+        for function in self._functions:
+            await function.stop()
         if self.secrets is not None:
             await self.secrets.stop()
+
+    @property
+    def _functions(self) -> list[LambdaFunction]:
+        others = dict.fromkeys(self._beside.values())  # each once
+        return [self.function, *([self.authorizer_function] if self.authorizer_function else []), *others]
 
     async def _answer(self, request: Request) -> Answer:
         """The door's own refusals carry the id of the request as well."""
@@ -177,7 +192,7 @@ class AwsEdge:
             refused = await self._authorize(self._authorizer, event)
             if refused is not None:
                 return refused
-        return await self._invoke(event)
+        return await self._invoke(self._beside.get(route_key, self.function), event)
 
     async def _authorize(self, authorizer: Authorizer, event: Event) -> Answer | None:
         """None lets the event pass, with the authorizer's context in it."""
@@ -194,9 +209,9 @@ class AwsEdge:
         event["requestContext"]["authorizer"] = {"lambda": decision.context}
         return None
 
-    async def _invoke(self, event: Event) -> Answer:
+    async def _invoke(self, function: LambdaFunction, event: Event) -> Answer:
         try:
-            payload = await self.function.invoke(event, within=self._gateway_timeout_seconds)
+            payload = await function.invoke(event, within=self._gateway_timeout_seconds)
             return answer_of(self._platform.kind, payload, renames_challenge=self._renames_challenge)
         except asyncio.TimeoutError:
             self._log(f"http-api: no answer within {self._gateway_timeout_seconds:.0f} s; the function goes on")

@@ -1,4 +1,4 @@
-"""The local stand-in for Function Compute: one account, one function, one HTTP trigger, and the API that changes them.
+"""The local stand-in for Function Compute: an account, a function with its HTTP trigger, and the API that changes them.
 
 What a caller of the gateway or of the API can see is in `fc_gateway` and `fc_openapi`; here they are put together.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,20 +64,12 @@ class FcEdge:
         for name, auth_config in (domains or {}).items():
             self.account.put_domain(name, auth_config)
         self.api = OpenApi(self.account, region=region, account_id=ACCOUNT_ID)
-        self._instance = Instance(
-            code=code,
-            python=python,
-            environment=environment,
-            platform={
-                "FC_FUNCTION_NAME": function,
-                "FC_REGION": region,
-                "FC_ACCOUNT_ID": ACCOUNT_ID,
-                "FC_INSTANCE_ID": "c-local",
-                "FC_QUALIFIER": "LATEST",
-            },
-            log=log,
-        )
+        self._code = code
+        self._python = python
+        self._log = log
         self._function = Function(function, trigger_name, region, ACCOUNT_ID)
+        self._instance = self._instance_of(self._function, environment)
+        self._beside: list[Instance] = []
         self._limits = Limits(timeout_seconds, instance_concurrency, overflow)
         self._default_host = default_host
         self._clock = clock
@@ -125,10 +117,25 @@ class FcEdge:
             raise
         self.port, self.api_port = gateway.port, api.port
 
+    async def add(
+        self, name: str, room: str, *, environment: Mapping[str, str], methods: Sequence[str], paths: Sequence[str]
+    ) -> None:
+        """Deploy another function of the tree and let the custom domains route these paths to it; it then answers."""
+        if self._gateway is None:
+            raise RuntimeError("start() comes first")
+        function = Function(name, "http", self._function.region, ACCOUNT_ID)
+        trigger = {"methods": [*methods], "authType": "anonymous", "disableURLInternet": False}
+        self.account.put_trigger(name, function.trigger, trigger)
+        instance = self._instance_of(function, environment, room)
+        self._beside.append(instance)
+        self._gateway.route(paths, function, instance)
+        await instance.ready()
+
     async def restart(self) -> None:
-        """Put the function's code into effect as it is now; callers wait meanwhile."""
-        await self._instance.stop()
-        await self._instance.ready()
+        """Put the functions' code into effect as it is now; callers wait meanwhile."""
+        for instance in (self._instance, *self._beside):
+            await instance.stop()
+            await instance.ready()
 
     async def stop(self) -> None:
         servers, self._servers = self._servers, []
@@ -136,7 +143,24 @@ class FcEdge:
             await server.stop()
         if self._gateway is not None:
             await self._gateway.close()
-        await self._instance.stop()
+        for instance in (self._instance, *self._beside):
+            await instance.stop()
+
+    def _instance_of(self, function: Function, environment: Mapping[str, str], room: str = "mcp_server") -> Instance:
+        return Instance(
+            code=self._code,
+            python=self._python,
+            environment=environment,
+            platform={
+                "FC_FUNCTION_NAME": function.name,
+                "FC_REGION": function.region,
+                "FC_ACCOUNT_ID": ACCOUNT_ID,
+                "FC_INSTANCE_ID": "c-local",
+                "FC_QUALIFIER": "LATEST",
+            },
+            log=self._log,
+            room=room,
+        )
 
     def _typed(self, trigger: Mapping[str, Any]) -> dict[str, Any]:
         """The trigger with its token document in the type that this API keeps it in."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
@@ -35,6 +35,15 @@ class Limits:
     timeout_seconds: float
     instance_concurrency: int
     overflow: Overflow  # above the concurrency: "queue" as for an instance that is busy, "refuse" as for a spent quota
+
+
+@dataclass
+class Backend:
+    """One function with its trigger, and the places that its instance has."""
+
+    function: Function
+    instance: Instance
+    slots: asyncio.Semaphore
 
 
 @dataclass
@@ -71,7 +80,7 @@ class Reply:
 
 
 class Gateway:
-    """An ASGI app: one HTTP trigger, and the custom domains, in front of one function."""
+    """An ASGI app: one HTTP trigger, and the custom domains, in front of one function. A domain may route to more."""
 
     def __init__(
         self,
@@ -84,25 +93,30 @@ class Gateway:
         clock: Callable[[], float],
     ) -> None:
         self._account = account
-        self._function = function
-        self._instance = instance
         self._limits = limits
+        self._own = self._backend(function, instance)
+        self._routes: dict[str, Backend] = {}
         self._default_host = default_host
         self._clock = clock
-        self._slots = asyncio.Semaphore(limits.instance_concurrency)
         self._client = httpx2.AsyncClient(
             trust_env=False,  # a proxy from the environment has no business between a gateway and its function
             timeout=None,  # `Limits` has one, for streams too
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=0),  # an instance may be replaced
         )
 
+    def route(self, paths: Iterable[str], function: Function, instance: Instance) -> None:
+        """Send these paths of the custom domains to another function: these alone, and nothing below them."""
+        backend = self._backend(function, instance)
+        self._routes |= dict.fromkeys(paths, backend)
+
     async def close(self) -> None:
         await self._client.aclose()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        own_host = (
-            domain_of(self._account, scope) is None
-        )  # attachment and CORS: not on a custom domain (docs, reported)
+        # attachment and CORS: not on a custom domain (docs, reported)
+        own_host = domain_of(self._account, scope) is None
+        backend = self._own if own_host else self._routes.get(scope["path"], self._own)
+        function = backend.function
         request_id = f"1-{uuid.uuid4()}"
         platform_headers = fc_headers.of_platform(
             scope["headers"],
@@ -117,16 +131,19 @@ class Gateway:
                 await reply.start(200, fc_headers.of_preflight(scope["headers"]))
                 await reply.end()
                 return
-            check(self._account, self._account.triggers[self._function.name, self._function.trigger], scope)
+            check(self._account, self._account.triggers[function.name, function.trigger], scope)
             body = await self._body(receive)
             if body is not None:  # else: hung up while sending
-                await self._invoke(scope, body, reply, receive)
+                await self._invoke(backend, scope, body, reply, receive)
         except Stop as stop:
             if reply.started:
                 scope["edge.connection"].reset()  # the only way to say that the rest of a stream will not come
             else:
                 text = stop.code == "AccessDenied" and self._account.unproven.refusal_body == "text"
                 await reply.refuse(stop, text=text)
+
+    def _backend(self, function: Function, instance: Instance) -> Backend:
+        return Backend(function, instance, asyncio.Semaphore(self._limits.instance_concurrency))
 
     def _is_preflight(self, scope: Scope) -> bool:
         asks = scope["method"] == "OPTIONS" and bool(values(scope["headers"], b"access-control-request-method"))
@@ -151,12 +168,12 @@ class Gateway:
             raise Stop(400, "InvalidArgument", "the body of the request exceeds 32 MB")
         return b"".join(chunks)
 
-    async def _invoke(self, scope: Scope, body: bytes, reply: Reply, receive: Receive) -> None:
+    async def _invoke(self, backend: Backend, scope: Scope, body: bytes, reply: Reply, receive: Receive) -> None:
         """Run one invocation to its end, the caller's end or the timeout, whichever is first."""
-        if self._limits.overflow == "refuse" and self._slots.locked():
+        if self._limits.overflow == "refuse" and backend.slots.locked():
             raise Stop(429, "ResourceExhausted", "the concurrency of the function is exhausted")
-        async with self._slots:
-            work = asyncio.create_task(self._forward(scope, body, reply))
+        async with backend.slots:
+            work = asyncio.create_task(self._forward(backend, scope, body, reply))
             gone = asyncio.create_task(self._until_gone(receive))
             try:
                 done, _ = await asyncio.wait(
@@ -174,20 +191,21 @@ class Gateway:
         elif not done:
             raise Stop(504, "FunctionTimeout", f"the function did not end within {self._limits.timeout_seconds:g} s")
         elif self._limits.instance_concurrency == 1:
-            await self._instance.stop()  # FC replaces an instance whose only caller hung up (docs)
+            await backend.instance.stop()  # FC replaces an instance whose only caller hung up (docs)
 
     @staticmethod
     async def _until_gone(receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
 
-    async def _forward(self, scope: Scope, body: bytes, reply: Reply) -> None:
+    async def _forward(self, backend: Backend, scope: Scope, body: bytes, reply: Reply) -> None:
+        instance = backend.instance
         try:
-            port = await self._instance.ready()
+            port = await instance.ready()
             try:
-                response = await self._send(port, scope, body, reply)
+                response = await self._send(backend.function, port, scope, body, reply)
             except httpx2.ConnectError:  # it ended since the last call: the platform makes another
-                response = await self._send(await self._instance.replace(port), scope, body, reply)
+                response = await self._send(backend.function, await instance.replace(port), scope, body, reply)
             try:
                 headers = fc_headers.from_function(response.headers.raw, default_host=reply.default_host)
                 await reply.start(response.status_code, headers)
@@ -199,11 +217,11 @@ class Gateway:
         except ChildFailed as failure:
             raise Stop(412, "CAExited", f"The function either cannot be started or exited. {failure}") from None
         except httpx2.HTTPError:
-            await self._instance.settle()
+            await instance.settle()
             raise Stop(502, "BadResponse", "the function broke off its response") from None
 
-    async def _send(self, port: int, scope: Scope, body: bytes, reply: Reply) -> httpx2.Response:
-        headers = fc_headers.to_function(scope["headers"], self._function, self._account.unproven, reply.request_id)
+    async def _send(self, function: Function, port: int, scope: Scope, body: bytes, reply: Reply) -> httpx2.Response:
+        headers = fc_headers.to_function(scope["headers"], function, self._account.unproven, reply.request_id)
         request = httpx2.Request(
             scope["method"],
             f"http://127.0.0.1:{port}/",

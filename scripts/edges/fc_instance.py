@@ -19,9 +19,17 @@ class Instance:
     """Starts the function when it is first needed, and again after it ended, as the platform does."""
 
     def __init__(
-        self, *, code: Path, python: str, environment: Mapping[str, str], platform: Mapping[str, str], log: Log
+        self,
+        *,
+        code: Path,
+        python: str,
+        environment: Mapping[str, str],
+        platform: Mapping[str, str],
+        log: Log,
+        room: str = "mcp_server",  # the deployable, where `code` is the source tree
     ) -> None:
         self._code = code.resolve()
+        self._room = room
         self._python = python
         self._environment = environment
         self._platform = platform
@@ -42,7 +50,7 @@ class Instance:
             self._child = Child(
                 self._command(),
                 environment=self._whole_environment(self._port),
-                cwd=self._code if self._flat else self._code / "mcp_server",
+                cwd=self._code if self._flat else self._code / self._room,
                 log=self._log,
             )
             self._startup = asyncio.create_task(self._start(self._child, self._port))
@@ -93,7 +101,7 @@ class Instance:
 
     def _whole_environment(self, port: int) -> dict[str, str]:
         """What the function was configured with, and what FC adds."""
-        code = [self._code] if self._flat else [self._code / "mcp_server", self._code]
+        code = [self._code] if self._flat else [self._code / self._room, self._code]
         path = os.pathsep.join([str(Path(self._python).parent), self._environment.get("PATH", os.defpath)])
         return {
             "PYTHONDONTWRITEBYTECODE": "1",  # code is read-only there, and an artifact here is not ours to change

@@ -18,7 +18,7 @@ from edges.processes import Log
 from mcp_faas.tokens import TokenDocument
 
 Cloud = Literal["fc", "aws"]
-Door = Literal["bearer", "jwt"]
+Door = Literal["bearer", "jwt", "oauth"]
 Front = Literal["http-api", "function-url"]
 
 FUNCTIONS = Path(__file__).resolve().parent.parent.parent / "functions"
@@ -27,11 +27,27 @@ TRIGGER = f"fc://{REGION}/mcp-server/http"
 SECRET = "mcp-tokens"  # noqa: S105  # its name
 
 FC_METHODS = {"bearer": ("GET", "POST", "DELETE"), "jwt": ("GET", "POST", "DELETE", "OPTIONS")}
+FC_METHODS["oauth"] = FC_METHODS["jwt"]
+FC_HOSTS = ("127.0.0.1", "localhost")  # in door oauth the custom domain that leads to both functions
 FC_TIMEOUT_SECONDS = 60.0
 FC_INSTANCE_CONCURRENCY = 20
 AWS_TIMEOUT_SECONDS = 29.0
 AWS_ROUTES = ("POST /mcp", "GET /mcp", "DELETE /mcp")
 AWS_OPEN_ROUTES = ("OPTIONS /mcp", "GET /healthz")
+# The paths of the authorization server in door oauth, with the methods that each has.
+OAUTH_ROUTES = {
+    "/.well-known/oauth-authorization-server": ("GET", "OPTIONS"),
+    "/.well-known/openid-configuration": ("GET", "OPTIONS"),
+    "/authorize": ("GET", "POST"),
+    "/authorize/callback": ("GET",),
+    "/authorize/login": ("GET", "POST"),
+    "/introspect": ("POST",),
+    "/jwks.json": ("GET", "OPTIONS"),
+    "/register": ("POST", "OPTIONS"),
+    "/revoke": ("POST", "OPTIONS"),
+    "/token": ("POST", "OPTIONS"),
+}
+OAUTH_METHODS = ("GET", "POST", "OPTIONS")
 AWS_METADATA_ROUTES = tuple(
     f"{method} /.well-known/oauth-protected-resource{path}" for method in ("GET", "OPTIONS") for path in ("", "/mcp")
 )
@@ -40,6 +56,7 @@ AWS_METADATA_ROUTES = tuple(
 # cloud, nor what belongs to this process, nor what the door decides.
 NOT_FOR_FUNCTIONS = ("AWS_", "ALIBABA_CLOUD_", "FC_", "PYTHON", "MCP_JWT_", "OAUTH_")
 DECIDED_HERE = ("MCP_DOOR", "MCP_PUBLIC_URL", "MCP_TOKENS", "MCP_TOKEN")
+OAUTH_DECIDED_HERE = ("OAUTH_ISSUER", "OAUTH_RESOURCES", "OAUTH_SIGNING_KEYS", "OAUTH_STORE")
 LOOPBACK = "127.0.0.1,localhost,::1"
 
 
@@ -65,7 +82,8 @@ class Place:
 
     @property
     def issuer_url(self) -> str:
-        return f"http://127.0.0.1:{self.issuer_port}"
+        """In door oauth the host of the endpoint is the issuer as well."""
+        return f"http://127.0.0.1:{self.port if self.door == 'oauth' else self.issuer_port}"
 
     @property
     def api_url(self) -> str:
@@ -86,15 +104,33 @@ def function_environment(own: Mapping[str, str], place: Place, state_key: Path) 
     passed.setdefault("MCP_REQUEST_STATE_KEY", f"file:{state_key}")
     if place.door == "bearer":
         return {**passed, "MCP_DOOR": "platform"}
-    return {**passed, "MCP_DOOR": "jwt", "MCP_JWT_ISSUER": place.issuer_url, "MCP_PUBLIC_URL": place.url}
+    door = {"MCP_DOOR": "jwt", "MCP_JWT_ISSUER": place.issuer_url, "MCP_PUBLIC_URL": place.url}
+    return {**passed, **door, **({"MCP_JWT_PROFILE": "mcp-faas"} if place.door == "oauth" else {})}
 
 
-def left_out(own: Mapping[str, str]) -> list[str]:
+async def add_authorization_server(edge: FcEdge | AwsEdge, environment: Mapping[str, str]) -> None:
+    """Door oauth: the second function, behind the same host. Returns when it answers."""
+    if isinstance(edge, FcEdge):
+        await edge.add(
+            "oauth-server", "oauth_server", environment=environment, methods=OAUTH_METHODS, paths=[*OAUTH_ROUTES]
+        )
+        return
+    await edge.add(
+        "oauth-server",
+        code=FUNCTIONS / "oauth_server",
+        environment={**environment, "PYTHONPATH": str(FUNCTIONS)},
+        routes=[f"{method} {path}" for path, methods in OAUTH_ROUTES.items() for method in methods],
+        timeout_seconds=AWS_TIMEOUT_SECONDS,
+    )
+
+
+def left_out(own: Mapping[str, str], door: Door) -> list[str]:
     """What the caller set for the door of a function, and the one here does not take. Names alone, for a sentence."""
+    decided = (*DECIDED_HERE, *OAUTH_DECIDED_HERE) if door == "oauth" else DECIDED_HERE
     return sorted(
         name
         for name, value in own.items()
-        if value and (name.startswith("MCP_JWT_") or name in DECIDED_HERE) and name != "MCP_TOKEN"  # a client's
+        if value and (name.startswith("MCP_JWT_") or name in decided) and name != "MCP_TOKEN"  # a client's
     )
 
 
@@ -123,6 +159,7 @@ def _fc(place: Place, document: TokenDocument | None, environment: Mapping[str, 
         port=place.port,
         api_port=place.api_port,
         region=REGION,
+        domains={host: {"authType": "anonymous"} for host in FC_HOSTS} if place.door == "oauth" else None,
         timeout_seconds=FC_TIMEOUT_SECONDS,
         instance_concurrency=FC_INSTANCE_CONCURRENCY,
     )

@@ -21,6 +21,8 @@ NOTES = {
 
 def guide(place: Place, token_file: Path) -> str:
     """Configurations for the usual clients, for a POSIX shell."""
+    if place.door == "oauth":
+        return _with_login(place, token_file)
     url = place.url
     bearer = f'"Authorization: Bearer $(cat {shlex.quote(str(token_file))})"'
     configuration = {
@@ -38,6 +40,26 @@ curl -sS {url} -H {bearer} {JSON_HEADERS} -d '{LIST_TOOLS}'
 
 # Clients with a JSON file; first: export MCP_TOKEN="$(cat {shlex.quote(str(token_file))})"
 {json.dumps(configuration)}
+"""
+
+
+def _with_login(place: Place, passphrase: Path) -> str:
+    url = place.url
+    return f"""
+# Each of these opens a browser, where you log in as dev with the passphrase in {shlex.quote(str(passphrase))}
+
+# Claude Code
+claude mcp add --transport http {NAME} {url}
+
+# MCP Inspector, in the browser: transport Streamable HTTP, this URL, Connect
+npx -y @modelcontextprotocol/inspector
+{url}
+
+# Clients without OAuth of their own
+npx -y mcp-remote {url}
+
+# Clients with a JSON file
+{json.dumps({"mcpServers": {NAME: {"type": "http", "url": url}}})}
 """
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 MCP_ARTIFACT = "mcp_server"
 GUARD_ARTIFACT = "token_guard"
+OAUTH_ARTIFACT = "oauth_server"
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,10 @@ class Resource:
     @property
     def is_rotator(self) -> bool:
         return self._artifact == GUARD_ARTIFACT
+
+    @property
+    def is_authorization_server(self) -> bool:
+        return self._artifact == OAUTH_ARTIFACT
 
     @property
     def _artifact(self) -> str:

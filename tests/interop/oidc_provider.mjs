@@ -8,6 +8,9 @@ import Provider from 'oidc-provider';
 const { issuer, resources, scopes, machine } = JSON.parse(readFileSync(process.argv[2], 'utf8'));
 const LIFETIME_SECONDS = 600;
 
+// Everybody has an address of the same domain; mallory's is one that nobody has verified.
+const address = (id) => ({ email: `${id}@example.com`, email_verified: id !== 'mallory' });
+
 function signingKey() {
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   return { ...privateKey.export({ format: 'jwk' }), kid: randomUUID(), use: 'sig', alg: 'RS256' };
@@ -20,6 +23,7 @@ function handler(keys) {
     cookies: { keys: [machine.client_secret] },
     pkce: { required: () => true },
     scopes: ['openid', 'offline_access', ...scopes],
+    claims: { email: ['email', 'email_verified'] },
     clients: [
       {
         ...machine,
@@ -40,7 +44,7 @@ function handler(keys) {
       },
     },
     ttl: { ClientCredentials: LIFETIME_SECONDS, IdToken: LIFETIME_SECONDS },
-    findAccount: async (_context, id) => ({ accountId: id, claims: async () => ({ sub: id }) }),
+    findAccount: async (_context, id) => ({ accountId: id, claims: async () => ({ sub: id, ...address(id) }) }),
     features: {
       devInteractions: { enabled: true },
       registration: { enabled: true },

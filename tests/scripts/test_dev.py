@@ -31,6 +31,8 @@ from local.doors import (
     FC_INSTANCE_CONCURRENCY,
     FC_METHODS,
     FC_TIMEOUT_SECONDS,
+    OAUTH_METHODS,
+    OAUTH_ROUTES,
 )
 from mcp_faas.stores import Access, open_store
 
@@ -347,8 +349,11 @@ def test_a_server_that_lets_nobody_in_is_not_called_ready(source: Path) -> None:
     ("arguments", "sentence"),
     [
         (["--cloud", "gcp"], 'CLOUD is "gcp"; choose one of: fc, aws.'),
-        (["--door", "open"], 'DOOR is "open"; choose one of: bearer, jwt.'),
-        (["--door", "oauth"], "DOOR=oauth is not there yet; choose one of: bearer, jwt."),
+        (["--door", "open"], 'DOOR is "open"; choose one of: bearer, jwt, oauth.'),
+        (
+            ["--cloud", "aws", "--door", "oauth", "--front", "function-url"],
+            "A Function URL leads to one function, and DOOR=oauth has two; with it FRONT is http-api.",
+        ),
         (["--port", "http"], 'PORT is "http"; it must be a number from 1 to 65533, or 0 for any free port.'),
         (["--port", "65534"], 'PORT is "65534"; it must be a number from 1 to 65533, or 0 for any free port.'),
         (["--cloud", "aws", "--front", "alb"], 'FRONT is "alb"; choose one of: http-api, function-url.'),
@@ -391,18 +396,20 @@ def test_the_stand_ins_are_configured_like_the_templates() -> None:
     assert web
     for props in web:
         assert (props["timeout"], props["instanceConcurrency"]) == (FC_TIMEOUT_SECONDS, FC_INSTANCE_CONCURRENCY)
-    bearer, jwt = (
+    bearer, jwt, oauth = (
         trigger["triggerConfig"]["methods"]
         for props in web
         for trigger in props.get("triggers", [])
         if trigger["triggerType"] == "http"
     )
-    assert {"bearer": tuple(bearer), "jwt": tuple(jwt)} == FC_METHODS
+    assert {"bearer": tuple(bearer), "jwt": tuple(jwt), "oauth": tuple(jwt)} == FC_METHODS
+    assert tuple(oauth) == OAUTH_METHODS
     template = (ROOT / "template.yaml").read_text()
     assert set(re.findall(r"RouteKey: ([A-Z]+ /[a-z./-]*)", template)) == {
         *AWS_ROUTES,
         *AWS_OPEN_ROUTES,
         *AWS_METADATA_ROUTES,
+        *(f"{method} {path}" for path, methods in OAUTH_ROUTES.items() for method in methods if "/login" not in path),
     }
     assert re.search(rf"Timeout:\n +Type: Number\n +Default: {AWS_TIMEOUT_SECONDS:g}\n", template)
 

@@ -82,6 +82,26 @@ def test_the_good_file_has_no_complaint(rendered: Mapping[str, Any], built: Mapp
 
 
 RULES: dict[str, tuple[dict[str, object], str]] = {
+    "a login that cannot be": (
+        {at("oauth_server", "environmentVariables.OAUTH_LOGIN"): "local"},
+        "resources.oauth_server.props.environmentVariables: the function would not start. OAUTH_LOGIN is local",
+    ),
+    "a setting of the login misspelt": (
+        {at("oauth_server", "environmentVariables.OAUTH_ALLOWED_USER"): "alice"},
+        "environmentVariables.OAUTH_ALLOWED_USER is set, but nothing reads it",
+    ),
+    "an AWS key in the file": (
+        {at("oauth_server", "environmentVariables.AWS_SECRET_ACCESS_KEY"): "x"},
+        "AWS_SECRET_ACCESS_KEY is not ${env('OAUTH_AWS_SECRET_ACCESS_KEY', '')}",
+    ),
+    "logins in an instance's own file": (
+        {at("oauth_server", "environmentVariables.OAUTH_STORE"): "sqlite:/tmp/store"},
+        "OAUTH_STORE is a file of one instance",
+    ),
+    "pages that are downloaded": (
+        {at("oauth_server", "environmentVariables.OAUTH_ISSUER"): "https://x.cn-hangzhou.fcapp.run"},
+        "OAUTH_ISSUER is a default host of FC",
+    ),
     "another component": ({"resources.mcp_server_jwt.component": "fc"}, "resources.mcp_server_jwt.component is fc;"),
     "unknown authType": (
         {at("mcp_server_jwt", f"{HTTP}.authType"): "typo"},

@@ -15,7 +15,10 @@ from templates.conftest import Transform
 BEARER: dict[str, str] = {}
 JWT_URL = {"Door": "jwt", "JwtIssuer": "https://login.example.com"}
 JWT_API = {**JWT_URL, "FrontDoor": "http-api"}
-every_door = pytest.mark.parametrize("parameters", [BEARER, JWT_URL, JWT_API], ids=["bearer", "url", "jwt api"])
+OAUTH = {"Door": "oauth", "LoginClientId": "client", "AllowedUsers": "alice"}
+every_door = pytest.mark.parametrize(
+    "parameters", [BEARER, JWT_URL, JWT_API, OAUTH], ids=["bearer", "url", "jwt api", "oauth"]
+)
 
 DESCRIPTION_MAX_CHARACTERS = 256
 # Another value than the default, and than the one above, of each parameter that has no list of values.
@@ -28,6 +31,18 @@ OTHER = {
     "JwtProfile": "okta",
     "JwtAlgorithms": "ES256",
     "JwtSubjects": "alice",
+    "LoginIssuer": "https://login.example.com",
+    "LoginClientId": "client",
+    "GithubUrl": "https://github.example.com",
+    "AllowedUsers": "alice",
+    "AllowedOrgs": "example",
+    "AllowedDomains": "example.com",
+    "GrantableScopes": "a b",
+    "ScopeRules": "a=user:alice",
+    "RedirectSchemes": "none",
+    "AccessLifetime": "5m",
+    "RefreshLifetime": "7d",
+    "OauthConcurrency": "5",
     "Scopes": "a",
     "ScopesSupported": "a b",
     "TokenScopes": "a",

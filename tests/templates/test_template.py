@@ -35,9 +35,17 @@ BEARER_API = {"Door": "bearer", "FrontDoor": "http-api"}
 JWT_URL = {**ISSUER, "FrontDoor": "function-url"}
 JWT_API = {**ISSUER, "FrontDoor": "http-api"}
 
-VARIANTS = {"bearer": BEARER, "bearer, http-api": BEARER_API, "jwt, function-url": JWT_URL, "jwt, http-api": JWT_API}
+OAUTH = {"Door": "oauth", "LoginClientId": "client", "AllowedUsers": "alice"}
+
+VARIANTS = {
+    "bearer": BEARER,
+    "bearer, http-api": BEARER_API,
+    "jwt, function-url": JWT_URL,
+    "jwt, http-api": JWT_API,
+    "oauth": OAUTH,
+}
 every_variant = pytest.mark.parametrize("parameters", VARIANTS.values(), ids=VARIANTS)
-with_api = pytest.mark.parametrize("parameters", [BEARER, JWT_API], ids=["bearer", "jwt"])
+with_api = pytest.mark.parametrize("parameters", [BEARER, JWT_API, OAUTH], ids=["bearer", "jwt", "oauth"])
 bearer = pytest.mark.parametrize(
     "parameters", [BEARER, BEARER_ASKING_FOR_A_URL, BEARER_API], ids=["default", "function-url", "http-api"]
 )
@@ -171,6 +179,20 @@ ROTATION = own_logs("AwsRotation") | {
 }
 
 
+OAUTH_SERVER = (
+    own_logs("OauthServer")
+    | {
+        ("secretsmanager:GetSecretValue", f"{{{name}}}")
+        for name in ("SigningKeys", "LoginClientSecret", "OauthClients")
+    }
+    | {(f"dynamodb:{action}", "{OauthRecords.Arn}") for action in ("GetItem", "PutItem", "DeleteItem")}
+)
+KEY_ROTATION = own_logs("AwsKeyRotation") | {
+    (f"secretsmanager:{action}", "{SigningKeys}")
+    for action in ("DescribeSecret", "GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage")
+}
+
+
 def test_delivery_adds_a_secret_and_who_may_write_it(template: dict[str, Any]) -> None:
     stack = Stack(template, DeliverToken="on")
     roles = {name: grants(role) for name, role in stack.of_type("AWS::IAM::Role").items()}
@@ -191,6 +213,8 @@ def test_roles_allow_exactly_this(template: dict[str, Any], parameters: dict[str
     expected = {"McpServerRole": MCP_SERVER}
     if stack.parameters["Door"] == "bearer":
         expected |= {"AwsAuthorizerRole": AUTHORIZER, "AwsRotationRole": ROTATION}
+    if stack.parameters["Door"] == "oauth":
+        expected |= {"OauthServerRole": OAUTH_SERVER, "AwsKeyRotationRole": KEY_ROTATION}
     assert {name: grants(role) for name, role in stack.of_type("AWS::IAM::Role").items()} == expected
     for name, function in stack.of_type("AWS::Lambda::Function").items():
         assert function["Role"] == f"{{{name}Role.Arn}}"
@@ -334,7 +358,7 @@ def test_every_handler_is_a_function_in_the_file_of_its_name(
         module, attribute = function["Handler"].split(".")
         file = ROOT / "functions" / for_sam(name).deployable / f"{module}.py"
         assert attribute in names_in(file), file
-        assert name == "McpServer" or name == "".join(word.title() for word in module.split("_"))
+        assert name in ("McpServer", "OauthServer") or name == "".join(word.title() for word in module.split("_"))
 
 
 @every_variant
@@ -521,8 +545,9 @@ def test_choices_are_the_ones_that_the_code_has(template: dict[str, Any]) -> Non
     assert set(choices("LogLevel")) == set(LOG_LEVELS) - {"CRITICAL"}  # nothing here logs at that level
     assert choices("Architecture") == list(ARCHITECTURES)
     for door in choices("Door"):
-        issuer = {"JwtIssuer": ISSUER["JwtIssuer"]} if door == "jwt" else {}
-        read_settings(environment_of(Stack(template, Door=door, **issuer), "McpServer"))
+        needed = {"bearer": BEARER, "jwt": ISSUER, "oauth": OAUTH}[door]
+        url = {"PublicUrl": "https://api.example.com/mcp"}  # in door oauth the API's own one is part of the settings
+        read_settings(environment_of(Stack(template, **{**needed, **url, "Door": door}), "McpServer"))
 
 
 def test_rotation_begins_with_the_defaults_of_the_command_line(template: dict[str, Any]) -> None:
@@ -566,7 +591,7 @@ VALUES = [
     ("AuthorizerCacheSeconds", ["0", "3600"], ["-1", "3601", "x"]),
     ("AlarmTopicArn", ["arn:aws:sns:eu-west-1:123456789012:alarms"], ["alarms", "arn:aws:sqs:eu-west-1:1:a"]),
     ("LogRetentionDays", ["30"], ["31", "0"]),
-    ("Door", ["jwt"], ["", "open", "none", "oauth"]),
+    ("Door", ["jwt", "oauth"], ["", "open", "none"]),
 ]  # fmt: skip
 
 
@@ -622,12 +647,16 @@ def test_outputs_are_commands_for_what_is_there(template: dict[str, Any], parame
     stack = Stack(template, **parameters)
     url = "{McpServerUrl.FunctionUrl}mcp" if "McpServerUrl" in stack.active else "{Api.ApiEndpoint}/mcp"
     assert stack.outputs.pop("Url") == url
+    stack.outputs.pop("CallbackUrl", None)
     for value in stack.outputs.values():
         program, first, *_ = shlex.split(value)
-        assert program in (".venv/bin/python", "sam"), value
-        assert program == "sam" or (ROOT / first).is_file(), value
-    assert stack.outputs["Connect"].endswith(" --no-token" if parameters.get("Door") == "jwt" else " claude-code")
+        assert program in (".venv/bin/python", "sam", "aws"), value
+        assert program != ".venv/bin/python" or (ROOT / first).is_file(), value
+    assert stack.outputs["Connect"].endswith(
+        " --no-token" if parameters.get("Door") in ("jwt", "oauth") else " claude-code"
+    )
     with_a_name = Stack(template, **parameters, PublicUrl="https://api.example.com/mcp").outputs
+    with_a_name.pop("CallbackUrl", None)
     assert with_a_name["Url"] == "https://api.example.com/mcp"
     assert {name for name, value in with_a_name.items() if "https://" in value} == {
         name for name, value in {**stack.outputs, "Url": url}.items() if url in value
@@ -654,7 +683,9 @@ def test_a_template_that_is_not_sam_is_refused_with_the_reason(transform: Transf
 
 def routes(stack: Stack) -> dict[str, tuple[str, str | None]]:
     made = stack.of_type("AWS::ApiGatewayV2::Route").values()
-    assert {route["Target"] for route in made} == {"integrations/{ApiIntegration}"}
+    assert {route["Target"] for route in made} - {"integrations/{OauthIntegration}"} == {
+        "integrations/{ApiIntegration}"
+    }
     return {route["RouteKey"]: (route["AuthorizationType"], route.get("AuthorizerId")) for route in made}
 
 

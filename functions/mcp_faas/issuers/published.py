@@ -7,7 +7,9 @@ How often that is done, and for how long an answer counts, is the matter of `jwk
 from __future__ import annotations
 
 import json
+import re
 import ssl
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -19,22 +21,31 @@ DOCUMENT_MAX_BYTES = 512 * 1024
 QUOTED_MAX_CHARACTERS = 200  # of an issuer's own metadata, in the log
 
 
-async def get(reach: Reach, url: str, tls: ssl.SSLContext, *, configured: bool) -> bytes:
-    """The body of a 200 answer. Raises `FetchFailed`."""
+async def get(
+    reach: Reach,
+    url: str,
+    tls: ssl.SSLContext,
+    *,
+    configured: bool,
+    media_type: re.Pattern[str] | None = None,
+    limit: int = DOCUMENT_MAX_BYTES,
+) -> bytes:
+    """The body of a 200 answer, of this media type if one is asked for. Raises `FetchFailed`."""
+    want = _Wanted(media_type, limit)
     addresses = await reach.addresses(url, configured=configured)
     proxy = proxy_for(url)
     # The environment's proxies stay in force: in a private network they may be the only way to the issuer.
     transport = httpx2.AsyncHTTPTransport(verify=tls, proxy=proxy)
     async with httpx2.AsyncClient(transport=transport, follow_redirects=False, timeout=None) as client:
         if proxy is not None:
-            return await _ask(client, url, url, through_proxy=True)
+            return await _ask(client, url, url, want, through_proxy=True)
         # The very addresses that were judged: a name that changes between check and use gains nothing.
         for address in addresses[:-1]:
             try:
-                return await _ask(client, url, _at(url, address))
+                return await _ask(client, url, _at(url, address), want)
             except _NotConnected:
                 continue
-        return await _ask(client, url, _at(url, addresses[-1]))
+        return await _ask(client, url, _at(url, addresses[-1]), want)
 
 
 async def jwks_uri(reach: Reach, issuer: str, tls: ssl.SSLContext) -> str:
@@ -98,7 +109,17 @@ class _NotConnected(Unreachable):
     """Nobody was reached, so another address of the same host may be tried."""
 
 
-async def _ask(client: httpx2.AsyncClient, url: str, where: str, *, through_proxy: bool = False) -> bytes:
+@dataclass(frozen=True)
+class _Wanted:
+    """What an answer must be."""
+
+    media_type: re.Pattern[str] | None
+    limit: int
+
+
+async def _ask(
+    client: httpx2.AsyncClient, url: str, where: str, want: _Wanted, *, through_proxy: bool = False
+) -> bytes:
     """Redirects are not followed and nothing is decompressed."""
     parts = urlsplit(url)
     host = parts.hostname or ""
@@ -106,7 +127,7 @@ async def _ask(client: httpx2.AsyncClient, url: str, where: str, *, through_prox
     try:
         # TLS is held to the name, whatever address it is spoken with.
         async with client.stream("GET", where, headers=headers, extensions={"sni_hostname": host}) as response:
-            return await _body(response)
+            return await _body(response, want)
     except httpx2.ProxyError:
         raise Unreachable(f"the proxy of the environment does not lead to {host}") from None
     except httpx2.ConnectError as error:
@@ -118,16 +139,19 @@ async def _ask(client: httpx2.AsyncClient, url: str, where: str, *, through_prox
         raise Unreachable(f"the connection to {host} broke") from None
 
 
-async def _body(response: httpx2.Response) -> bytes:
+async def _body(response: httpx2.Response, want: _Wanted) -> bytes:
     if response.status_code != 200:
         raise FetchFailed(f"status {response.status_code}")
     if response.headers.get("content-encoding", "identity") != "identity":
         raise FetchFailed("a compressed answer that was not asked for")
+    found = response.headers.get("content-type", "").partition(";")[0].strip()
+    if want.media_type is not None and not want.media_type.fullmatch(found):
+        raise FetchFailed("it is of another media type")
     body = bytearray()
     async for chunk in response.aiter_raw():
         body += chunk
-        if len(body) > DOCUMENT_MAX_BYTES:
-            raise FetchFailed(f"more than {DOCUMENT_MAX_BYTES} bytes")
+        if len(body) > want.limit:
+            raise FetchFailed(f"more than {want.limit} bytes")
     return bytes(body)
 
 

@@ -37,6 +37,10 @@ class Unreachable(FetchFailed):
     """There is no use in asking the same issuer at another of its paths."""
 
 
+class NotOnTheInternet(Unreachable):
+    """The host is there, at an address that is never asked."""
+
+
 def is_public(address: Address) -> bool:
     """An address of the internet, also behind the notations in which IPv6 carries one of IPv4."""
     address = unwrapped(address)
@@ -86,7 +90,7 @@ class Reach:
         found = _spelt_out(host) if proxy_for(url) else await _resolve(parts)
         for address in found:
             if not is_public(address) and not (private and is_private(address)):
-                raise Unreachable(self._refusal(host, address, configured))
+                raise NotOnTheInternet(self._refusal(host, address, configured))
         return [] if proxy_for(url) else [str(address) for address in found]
 
     def _check_named(self, parts: SplitResult) -> None:

@@ -1,13 +1,15 @@
 """A person at a browser, scripted: follow redirects, fill in each form, agree to all. Judges nothing, runs no script.
 
-Also a program that a client can open as its browser: `python browser.py URL`. It never leaves loopback.
+Also a program that a client can open as its browser: `python browser.py [USER FILE] URL`. It never leaves loopback.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
+from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
 import httpx2
@@ -17,7 +19,17 @@ from mcp_faas.stores import LOOPBACK
 LONGEST_WALK = 20
 PATIENCE_SECONDS = 60.0
 REDIRECTS = (301, 302, 303, 307, 308)
-USER, PASSWORD = "alice", "any"  # the pages for development take whatever they are given
+
+
+@dataclass(frozen=True)
+class Person:
+    """Who sits there."""
+
+    user: str
+    password: str = field(repr=False)
+
+
+ANYBODY = Person("alice", "any")  # the pages for development take whatever they are given
 
 
 class LostOnTheWay(RuntimeError):
@@ -27,11 +39,12 @@ class LostOnTheWay(RuntimeError):
 class Form(HTMLParser):
     """The first form of a page: where it goes, and what a person would send with it."""
 
-    def __init__(self, page: str) -> None:
+    def __init__(self, page: str, person: Person = ANYBODY) -> None:
         super().__init__()
         self.action: str | None = None
         self.fields: dict[str, str] = {}
         self._inside = False
+        self._filled = {"text": person.user, "password": person.password}
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -39,15 +52,17 @@ class Form(HTMLParser):
         if tag == "form" and self.action is None:
             self.action, self._inside = found.get("action", ""), True
         elif tag == "input" and self._inside and found.get("name"):
-            filled = {"text": USER, "password": PASSWORD}.get(found.get("type", "text"))
+            filled = self._filled.get(found.get("type", "text"))
             self.fields[found["name"]] = found.get("value", "") if filled is None else filled
+        elif tag == "button" and self._inside and found.get("value") == "allow":
+            self.fields[found["name"]] = "allow"
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "form":
             self._inside = False
 
 
-async def walk(url: str, until: str | None = None) -> str:
+async def walk(url: str, until: str | None = None, person: Person = ANYBODY) -> str:
     """Begin at an authorization URL; the address of the page that asks nothing more, or begins with `until`.
 
     That one is not fetched: whoever names it has nobody who listens there.
@@ -65,7 +80,7 @@ async def walk(url: str, until: str | None = None) -> str:
                 continue
             if answer.status_code != 200:
                 raise LostOnTheWay(f"{urlsplit(here).path} answered {answer.status_code}")
-            form = Form(answer.text)
+            form = Form(answer.text, person)
             if form.action is None:
                 return here
             request = client.build_request("POST", on_loopback(urljoin(here, form.action)), data=form.fields)
@@ -80,4 +95,6 @@ def on_loopback(url: str) -> str:
 
 
 if __name__ == "__main__":
-    asyncio.run(walk(sys.argv[-1]))
+    *who, address = sys.argv[1:]
+    somebody = Person(who[0], Path(who[1]).read_text(encoding="utf-8").removesuffix("\n")) if who else ANYBODY
+    asyncio.run(walk(address, person=somebody))

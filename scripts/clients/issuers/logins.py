@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shlex
 import shutil
 import sys
@@ -97,13 +98,14 @@ async def login(lane: Lane, visit: Visit, server: TrustingServer, issuer: OidcPr
     row.seen["issuer wire"] = [f"{each.method} {each.path} {each.status}" for each in issuer_wire]
 
 
-def browser_command(home: Path) -> str:
+def browser_command(home: Path, *person: str) -> str:
     """A program that opens a URL as a desktop's browser would, under the name by which macOS opens one."""
     folder = home / "desktop"
     folder.mkdir()
     program = folder / "open"
-    words = shlex.join([sys.executable, browser.__file__])
-    program.write_text(f'#!/bin/sh\nPYTHONPATH={shlex.quote(str(ROOT / "scripts"))} exec {words} "$@"\n')
+    words = shlex.join([sys.executable, browser.__file__, *person])
+    path = os.pathsep.join(str(ROOT / folder) for folder in ("scripts", "functions"))
+    program.write_text(f'#!/bin/sh\nPYTHONPATH={shlex.quote(path)} exec {words} "$@"\n')
     program.chmod(0o700)
     return str(program)
 

@@ -45,10 +45,18 @@ class OidcProvider:
         answer = await self._post("/token", {"grant_type": "client_credentials", **self.machine, **asked})
         return str(answer["access_token"])
 
+    async def register(self, **metadata: Any) -> dict[str, Any]:
+        """A client's registration (RFC 7591)."""
+        return await self._post("/reg", json.dumps(metadata))
+
     async def login(self, *, resource: str, scope: str) -> dict[str, str]:
         """What a client of a person gets: registered, authorized with PKCE, consented to."""
-        registration = {"redirect_uris": [REDIRECT], "application_type": "native", "token_endpoint_auth_method": "none"}
-        client_id = (await self._post("/reg", json.dumps(registration)))["client_id"]
+        registration: dict[str, Any] = {
+            "redirect_uris": [REDIRECT],
+            "application_type": "native",
+            "token_endpoint_auth_method": "none",
+        }
+        client_id = (await self.register(**registration))["client_id"]
         verifier, state = secrets.token_urlsafe(32), secrets.token_urlsafe()
         challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
         asked = {

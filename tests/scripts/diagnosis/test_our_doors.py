@@ -17,10 +17,13 @@ from typing import Any
 
 import pytest
 
+from edges.aws import AwsEdge
+from edges.fc import FcEdge
 from edges.issuer import Issuer
 from edges.processes import free_ports
 from edges.serving import running
-from local.doors import Place, function_environment, make_edge
+from local.authorization import Local
+from local.doors import Place, add_authorization_server, function_environment, make_edge
 from mcp_faas.tokens import Token, TokenDocument, mint
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -36,8 +39,15 @@ DOORS = [
     ("aws", "bearer", "http-api", "gateway"),
     ("aws", "jwt", "function-url", "function"),
     ("aws", "jwt", "http-api", "function"),
+    ("fc", "oauth", "http-api", "function"),
+    ("aws", "oauth", "http-api", "function"),
 ]
-KINDS = {"gateway": "checked by", "bearer": "a static token: nothing", "jwt": "an OAuth resource server"}
+KINDS = {
+    "gateway": "checked by",
+    "bearer": "a static token: nothing",
+    "jwt": "an OAuth resource server",
+    "oauth": "an OAuth resource server",
+}
 NO_TLS = {"http.plain"}
 # The stand-in for an issuer has no login, and says so.
 NO_LOGIN = {"issuer.endpoints", "issuer.pkce", "issuer.registration", "issuer.scopes", "issuer.older", "issuer.iss"}
@@ -45,6 +55,21 @@ NO_LOGIN = {"issuer.endpoints", "issuer.pkce", "issuer.registration", "issuer.sc
 OAUTH_ALONE = {"door.get", "metadata", "issuer", "cors.metadata"}
 STATIC_SKIPS = {"challenge.body", "challenge.metadata", "challenge.scope"}
 GATEWAY_SKIPS = {"challenge", "hostile.status", "cors.exposed", "origin.foreign"}
+
+
+class BothServers:
+    """Door oauth as `make run` has it: the MCP server, and beside it the authorization server."""
+
+    def __init__(self, edge: FcEdge | AwsEdge, files: Local) -> None:
+        self.edge, self.files = edge, files
+
+    async def start(self) -> None:
+        await self.edge.start()
+        own = {"PATH": os.environ["PATH"], "MCP_SCOPES": SCOPE}
+        await add_authorization_server(self.edge, self.files.environment(own, [SCOPE, "mcp:tools:countdown"]))
+
+    async def stop(self) -> None:
+        await self.edge.stop()
 
 
 @contextmanager
@@ -56,7 +81,7 @@ def serving(place: Place, where: str, folder: Path) -> Iterator[str]:
     document = TokenDocument((Token(minted.name, True, minted.data),))
     environment = function_environment(os.environ, place, state_key) | {"MCP_ALLOWED_ORIGINS": ORIGIN}
     before: TokenDocument | None = document if place.door == "bearer" else None
-    if place.door == "jwt":
+    if place.door in ("jwt", "oauth"):
         environment["MCP_SCOPES"] = SCOPE
     elif where == "function":
         kept = folder / "tokens.json"
@@ -64,6 +89,12 @@ def serving(place: Place, where: str, folder: Path) -> Iterator[str]:
         kept.chmod(0o600)
         environment |= {"MCP_DOOR": "bearer", "MCP_TOKENS": f"file:{kept}"}
         before = None
+    if place.door == "oauth":
+        files = Local(folder, place)
+        files.prepare()
+        with running(BothServers(make_edge(place, None, environment, lambda line: None), files)):
+            yield files.token([SCOPE])
+        return
     with ExitStack() as stack:
         issuer = stack.enter_context(running(Issuer(port=place.issuer_port)))
         stack.enter_context(running(make_edge(place, before, environment, lambda line: None)))
@@ -95,9 +126,13 @@ def test_every_must_and_should_holds(door: tuple[Any, Any, Any, str], tmp_path: 
 
 def skipped(checks: list[dict[str, str]], cloud: str, kind: str, where: str) -> set[str]:
     """What does not apply to this door, or cannot be told from outside."""
-    skips = NO_TLS | ({"cors.foreign"} if cloud == "fc" else set())
-    if kind == "jwt":
-        skips |= NO_LOGIN | {"static.quiet"} | ({"challenge.name"} if cloud == "aws" else {"challenge.body"})
+    skips = NO_TLS | ({"cors.foreign"} if (cloud, kind) in (("fc", "bearer"), ("fc", "jwt")) else set())
+    if kind in ("jwt", "oauth"):
+        skips |= (
+            (NO_LOGIN if kind == "jwt" else set())
+            | {"static.quiet"}
+            | ({"challenge.name"} if cloud == "aws" else {"challenge.body"})
+        )
     else:
         skips |= OAUTH_ALONE | (GATEWAY_SKIPS if where == "gateway" else STATIC_SKIPS)
     if where == "gateway" and cloud == "fc":

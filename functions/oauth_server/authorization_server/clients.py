@@ -1,0 +1,239 @@
+"""A client, and where it is found: entered by the operator, described by a document of its own, or registered.
+
+Looking up does I/O: the operator's list, the client's document, the storage. What a client may do is not known here.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from authorization_server import registration
+from authorization_server.keeping import change, find, keep
+from authorization_server.metadata import GRANT_TYPES, SECRET_METHODS
+from authorization_server.records import Refused
+from authorization_server.records.clients import Quota, RegisteredClient, hour, look, take, use
+from authorization_server.records.handles import digest, same
+from authorization_server.scopes import ScopeRefused, read
+from authorization_server.settings import Settings
+from authorization_server.storage import Storage
+from mcp_faas.settings.values import SettingsError
+
+CLIENT_ID_MAX_CHARACTERS = 1024
+REGISTRATIONS_PER_HOUR = 200
+SECRET_FEW_CHARACTERS = 16  # of a secret that an operator has written; ours have 43
+RELOAD_SECONDS = 60
+
+_REGISTERED = re.compile(r"client-[A-Za-z0-9_-]{22}")
+_CONFIGURED = re.compile(r"[A-Za-z0-9._~-]{1,200}")
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Client:
+    """What the protocol knows of a client."""
+
+    client_id: str
+    origin: Literal["configured", "document", "registered"]
+    redirect_uris: tuple[str, ...] = ()
+    grant_types: tuple[str, ...] = ()
+    auth_method: str = "none"
+    name: str | None = None
+    secret: str | None = field(default=None, repr=False)  # digest
+    scopes: tuple[str, ...] | None = None  # of a machine
+
+    def has_secret(self, presented: str) -> bool:
+        """Is this the client's secret? Of two digests, in constant time."""
+        return same(self.secret, digest(presented))
+
+
+class ClientRefused(Exception):
+    """There is no such client, or none that can be used; the message is for its author and quotes nothing."""
+
+
+class DocumentUnavailable(Exception):
+    """A client's metadata document cannot be had now, and there is no copy."""
+
+
+class Documents(Protocol):
+    """Client ID metadata documents."""
+
+    def find(self, url: str) -> Client:
+        """The client that a document describes. Raises `ClientRefused`, or `DocumentUnavailable` for now."""
+
+
+def is_document_url(client_id: str) -> bool:
+    return client_id.startswith(("https://", "http://"))
+
+
+class Clients:
+    """Every client that there is."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        storage: Storage,
+        documents: Documents,
+        configured: Callable[[], Mapping[str, Client]],
+        clock: Callable[[], float],
+    ) -> None:
+        self._settings = settings
+        self._storage = storage
+        self._documents = documents
+        self._configured = configured
+        self._clock = clock
+
+    def find(self, client_id: str) -> Client:
+        """The client of this id. Raises `ClientRefused` or `DocumentUnavailable`."""
+        if len(client_id) > CLIENT_ID_MAX_CHARACTERS:
+            raise ClientRefused("there is no such client")
+        configured = self._configured().get(client_id)
+        if configured is not None:
+            return configured
+        if is_document_url(client_id):
+            if not self._settings.client_documents:
+                raise ClientRefused("client ID metadata documents are not accepted here")
+            return self._documents.find(client_id)
+        if not _REGISTERED.fullmatch(client_id):
+            raise ClientRefused("there is no such client")
+        found = look(find(self._storage, RegisteredClient, client_id), int(self._clock()))
+        if isinstance(found, Refused):
+            raise ClientRefused("there is no such client, or not any longer: register again")
+        return _registered(client_id, found)
+
+    def find_again(self, client_id: str) -> Client:
+        """The client of a request that follows a person's consent. Raises `ClientRefused`.
+
+        What a document's client may do was judged then, and its codes and tokens are bound to its id: a host that is
+        down for a while ends nobody's session.
+        """
+        try:
+            return self.find(client_id)
+        except DocumentUnavailable:
+            return Client(client_id, "document", grant_types=registration.SELF_SERVICE_GRANTS)
+
+    def is_machine(self, subject: str) -> bool:
+        """Is this the id of a client that the operator has entered? No person may be called like one."""
+        return subject in self._configured()
+
+    def register(self, document: object) -> dict[str, Any] | int:
+        """What RFC 7591 §3.2.1 answers, or the seconds to wait. Raises `RegistrationRefused`."""
+        metadata = registration.judge(document, self._settings.redirect_schemes)
+        now = int(self._clock())
+        wait = change(self._storage, Quota, str(hour(now)), lambda quota: take(quota, REGISTRATIONS_PER_HOUR, now))
+        if wait:
+            return wait
+        answer: dict[str, Any] = {**metadata.as_document(), "client_id_issued_at": now}
+        secret = None
+        if metadata.auth_method != "none":
+            secret = secrets.token_urlsafe(32)
+            answer |= {"client_secret": secret, "client_secret_expires_at": 0}
+        client = RegisteredClient(metadata.as_document(), now, digest(secret) if secret else None)
+        while not keep(self._storage, client_id := f"client-{secrets.token_urlsafe(16)}", client):
+            continue  # a client has this id, which happens never
+        return {"client_id": client_id, **answer}
+
+    def note_use(self, client_id: str) -> None:
+        """Somebody has logged in with it, so a registered one is kept for longer."""
+        if _REGISTERED.fullmatch(client_id):
+            now = int(self._clock())
+            change(self._storage, RegisteredClient, client_id, lambda found: use(found, now))
+
+
+def _registered(client_id: str, found: RegisteredClient) -> Client:
+    metadata = found.metadata
+    return Client(
+        client_id,
+        "registered",
+        redirect_uris=tuple(metadata["redirect_uris"]),
+        grant_types=tuple(metadata["grant_types"]),
+        auth_method=metadata["token_endpoint_auth_method"],
+        name=metadata.get("client_name"),
+        secret=found.secret,
+    )
+
+
+class ConfiguredClients:
+    """The operator's list, read anew from time to time; a list that has become wrong changes nothing."""
+
+    def __init__(
+        self, address: str | None, schemes: tuple[str, ...], read_text: Callable[[str], str], clock: Callable[[], float]
+    ) -> None:
+        self._address, self._schemes, self._read_text, self._clock = address, schemes, read_text, clock
+        self._clients = self._load() if address else {}
+        self._read_at = clock()
+
+    def __call__(self) -> Mapping[str, Client]:
+        now = self._clock()
+        if self._address and now - self._read_at >= RELOAD_SECONDS:
+            self._read_at = now
+            try:
+                self._clients = self._load()
+            except Exception as error:  # noqa: BLE001 - of whatever kind the store is: its text may quote the list
+                kind = type(error).__name__
+                logger.error("OAUTH_CLIENTS cannot be read anew, the old list counts: %s", kind)  # noqa: TRY400
+        return self._clients
+
+    def _load(self) -> Mapping[str, Client]:
+        return parse_configured(self._read_text(self._address or ""), self._schemes)
+
+
+def parse_configured(text: str, schemes: tuple[str, ...]) -> Mapping[str, Client]:
+    """The clients of OAUTH_CLIENTS. Raises `SettingsError`, which names the entry and quotes no secret."""
+    try:
+        entries = json.loads(text)
+    except (ValueError, RecursionError):
+        raise SettingsError("OAUTH_CLIENTS leads to a text that is not JSON; it takes a list of clients.") from None
+    if not isinstance(entries, list):
+        raise SettingsError("OAUTH_CLIENTS leads to JSON that is not a list; put the clients between [ and ].")
+    clients: dict[str, Client] = {}
+    for number, entry in enumerate(entries):
+        try:
+            client = _configured(entry, schemes)
+        except (ValueError, ScopeRefused) as why:
+            raise SettingsError(f"OAUTH_CLIENTS, client {number} (counted from 0): {why}.") from None
+        if client.client_id in clients:
+            raise SettingsError(f"OAUTH_CLIENTS, client {number} (counted from 0): its client_id is there twice.")
+        clients[client.client_id] = client
+    return clients
+
+
+def _configured(entry: Any, schemes: tuple[str, ...]) -> Client:
+    if not isinstance(entry, dict):
+        raise ValueError("a client is a JSON object with the members of RFC 7591")
+    client_id, secret, scope = entry.get("client_id"), entry.get("client_secret"), entry.get("scope")
+    if not isinstance(client_id, str) or not _CONFIGURED.fullmatch(client_id) or _REGISTERED.fullmatch(client_id):
+        raise ValueError("client_id is letters, digits and - . _ ~, and not in the form of a registered client's")
+    if secret is not None and (not isinstance(secret, str) or not secret):
+        raise ValueError("client_secret is a text")
+    if secret is not None and len(secret) < SECRET_FEW_CHARACTERS:
+        logger.warning(
+            "the secret of client %s is short enough to be guessed; make one with: openssl rand -hex 32", client_id
+        )
+    if scope is not None and not isinstance(scope, str):
+        raise ValueError("scope is a text, with blanks between scopes")
+    default = "none" if secret is None else "client_secret_basic"
+    if entry.get("grant_types") == []:  # a resource server that only asks about tokens
+        method = entry.get("token_endpoint_auth_method", default)
+        if method not in SECRET_METHODS:
+            raise ValueError("a client without grants asks about tokens, and needs a client_secret for that")
+        metadata = registration.Metadata((), (), method, None)
+    else:
+        metadata = registration.judge(entry, schemes, GRANT_TYPES, default)
+    if (metadata.auth_method == "none") is (secret is not None):
+        raise ValueError("client_secret is there exactly when token_endpoint_auth_method is not none")
+    return Client(
+        client_id,
+        "configured",
+        metadata.redirect_uris,
+        metadata.grant_types,
+        metadata.auth_method,
+        metadata.name,
+        digest(secret) if secret is not None else None,
+        read(scope) if scope is not None else None,
+    )

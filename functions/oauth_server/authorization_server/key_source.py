@@ -1,0 +1,76 @@
+"""The signing keys as the server sees them: read where they are kept, kept for a bounded time. Changes none."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from authorization_server.signing_keys import (
+    OLDEST_DOCUMENT_SECONDS,
+    KeyDocument,
+    KeyDocumentError,
+    SigningKey,
+    parse,
+)
+from mcp_faas.stores import Access, StoreError, read_secret
+from mcp_faas.tokens import DocumentError
+
+FRESH_SECONDS = 60  # a key that was taken out is used no longer than this, while its place can be read
+RETRY_SECONDS = 5
+
+logger = logging.getLogger(__name__)
+
+
+class KeysUnavailable(Exception):
+    """There is no document of keys that may be used now: nothing is signed, and no key set is shown."""
+
+
+class KeySource:
+    """Reads and keeps one document, for all threads of the process."""
+
+    def __init__(self, read: Callable[[], str], clock: Callable[[], float] = time.time) -> None:
+        self._read = read
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._document: KeyDocument | None = None
+        self._read_at = self._tried_at = float("-inf")
+
+    @classmethod
+    def at(cls, address: str, access: Access | None = None) -> KeySource:
+        """The keys at a `file:` or `aws://` address."""
+        return cls(lambda: read_secret(address, access))
+
+    def signer(self) -> SigningKey:
+        """The key to sign with now. Raises `KeysUnavailable`."""
+        key = self._current().signer(self._clock())
+        if key is None:
+            raise KeysUnavailable
+        return key
+
+    def key_set(self) -> dict[str, list[dict[str, str]]]:
+        """The public set (RFC 7517) as it is now. Raises `KeysUnavailable`."""
+        keys = [key.public_jwk() for key in self._current().published(self._clock())]
+        if not keys:
+            raise KeysUnavailable
+        return {"keys": keys}
+
+    def _current(self) -> KeyDocument:
+        with self._lock:
+            now = self._clock()
+            if not 0 <= now - self._read_at <= FRESH_SECONDS and not 0 <= now - self._tried_at < RETRY_SECONDS:
+                self._read_now(now)
+            if self._document is None or not 0 <= now - self._read_at <= OLDEST_DOCUMENT_SECONDS:
+                raise KeysUnavailable
+            return self._document
+
+    def _read_now(self, now: float) -> None:
+        self._tried_at = now
+        try:
+            self._document, self._read_at = parse(self._read()), now
+        except (StoreError, DocumentError, KeyDocumentError) as error:
+            logger.error("the signing keys could not be read: %s", error)  # noqa: TRY400 - a traceback adds nothing
+        # A broken answer makes each client library raise something of its own; its text might quote the answer.
+        except Exception as error:  # noqa: BLE001
+            logger.error("the signing keys could not be read: %s", type(error).__name__)  # noqa: TRY400

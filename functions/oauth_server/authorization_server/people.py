@@ -1,0 +1,101 @@
+"""Who may log in, and which scopes a person may get. No I/O. Empty lists admit nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from mcp_faas.auth.scopes import covers
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody whom a login has made sure of. `login` and the organisations as the provider writes them."""
+
+    subject: str  # what stays the same for ever at this provider
+    name: str
+    login: str | None = None  # a name that nobody else has at this provider
+    emails: tuple[str, ...] = ()  # only those that the provider has verified
+    organisations: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A scope that is only for some: `users`, `organisations` or `domains` of mail addresses."""
+
+    scope: str
+    kind: Literal["user", "org", "domain"]
+    value: str
+
+
+@dataclass(frozen=True)
+class Admission:
+    """OAUTH_ALLOWED_* and OAUTH_SCOPE_RULES."""
+
+    users: frozenset[str] = frozenset()
+    organisations: frozenset[str] = frozenset()
+    domains: frozenset[str] = frozenset()
+    rules: tuple[Rule, ...] = ()
+
+    @property
+    def nobody(self) -> bool:
+        """Is there nobody who could log in?"""
+        return not (self.users or self.organisations or self.domains)
+
+    @property
+    def by_address(self) -> bool:
+        """Does anything here need to know a person's mail addresses?"""
+        names = [*self.users, *(rule.value for rule in self.rules if rule.kind == "user")]
+        return bool(self.domains) or any("@" in name for name in names) or self._has_rule("domain")
+
+    @property
+    def by_organisation(self) -> bool:
+        """Does anything here need to know where a person is a member?"""
+        return bool(self.organisations) or self._has_rule("org")
+
+    def _has_rule(self, kind: str) -> bool:
+        return any(rule.kind == kind for rule in self.rules)
+
+    def admits(self, person: Person) -> bool:
+        """May this person log in at all?"""
+        return (
+            any(_is("user", user, person) for user in self.users)
+            or any(_is("org", organisation, person) for organisation in self.organisations)
+            or any(_is("domain", domain, person) for domain in self.domains)
+        )
+
+    def scopes(self, person: Person, wanted: Iterable[str]) -> tuple[str, ...]:
+        """Of the scopes that a request can lead to, those that this person may get.
+
+        A scope that a rule names, and everything below it, is for those alone whom one of its rules names; a scope that
+        would cover a named one is not given to others either.
+        """
+        return tuple(scope for scope in wanted if self._may(person, scope))
+
+    def _may(self, person: Person, scope: str) -> bool:
+        reserved = {rule.scope for rule in self.rules if covers((rule.scope,), scope) or covers((scope,), rule.scope)}
+        return all(
+            any(_is(rule.kind, rule.value, person) for rule in self.rules if rule.scope == name) for name in reserved
+        )
+
+
+def _is(kind: Literal["user", "org", "domain"], value: str, person: Person) -> bool:
+    """Names and addresses are ASCII without regard to case; a subject is compared as it is."""
+    if kind == "user":
+        # Somebody's number is somebody else's possible login name: a number always means the subject.
+        known = {_folded(name) for name in (person.login, *person.emails) if name and not name.isdigit()}
+        return value == person.subject or (_folded(value) is not None and _folded(value) in known)
+    if kind == "org":
+        return _folded(value) is not None and _folded(value) in map(_folded, person.organisations)
+    return _folded(value) is not None and _folded(value) in map(_domain, person.emails)
+
+
+def _domain(email: str) -> str | None:
+    local, at, domain = email.rpartition("@")
+    return _folded(domain) if at and local and domain else None
+
+
+def _folded(text: str) -> str | None:
+    """Lower case, or None for what is not ASCII: characters that look or fold alike name somebody else."""
+    return text.lower() if text.isascii() and text else None

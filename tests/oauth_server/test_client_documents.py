@@ -1,0 +1,413 @@
+"""Client ID metadata documents: what is fetched, from whom, how often, and what a document may say."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import json
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from authorization_server import client_documents
+from authorization_server.client_documents import ClientDocuments, Fetcher, check_url, parse
+from authorization_server.clients import ClientRefused, DocumentUnavailable
+from authorizing.world import CALLBACK, World
+from mcp_faas.issuers.reach import FetchFailed, Unreachable
+
+URL = "https://client.example/oauth/client.json"
+GOOD: dict[str, Any] = {
+    "client_id": URL,
+    "client_name": "A document's client",
+    "redirect_uris": [CALLBACK],
+    "grant_types": ["authorization_code", "refresh_token"],
+    "token_endpoint_auth_method": "none",
+}
+
+BAD_URLS = {
+    "http": "http://client.example/client.json",
+    "no path": "https://client.example",
+    "root": "https://client.example/",
+    "fragment": URL + "#x",
+    "query": URL + "?x=y",
+    "empty query": URL + "?",
+    "user": "https://user@client.example/client.json",
+    "password": "https://user:pass@client.example/client.json",
+    "dot segments": "https://client.example/a/../client.json",
+    "dot segment": "https://client.example/./client.json",
+    "encoded dot segments": "https://client.example/%2e%2e/client.json",
+    "upper-case host": "https://CLIENT.example/client.json",
+    "upper-case scheme": "HTTPS://client.example/client.json",
+    "backslash": "https://client.example\\client.json",
+    "blank": "https://client.example/a b",
+    "newline": URL + "\n",
+    "NUL": URL + "\0",
+    "not ASCII": "https://bücher.example/client.json",
+    "port zero": "https://client.example:0/client.json",
+    "port too large": "https://client.example:99999/client.json",
+    "no host": "https:///client.json",
+    "localhost": "https://localhost/client.json",
+    "loopback": "https://127.0.0.1/client.json",
+    "loopback IPv6": "https://[::1]/client.json",
+    "below localhost": "https://x.localhost/client.json",
+    "another IPv6": "https://[2001:db8::1]/client.json",
+    "long": "https://client.example/" + "a" * 600,
+    "ftp": "ftp://client.example/client.json",
+}
+
+
+@pytest.mark.parametrize("url", BAD_URLS.values(), ids=BAD_URLS)
+def test_url_that_names_no_document(url: str) -> None:
+    with pytest.raises(ClientRefused):
+        check_url(url, local=False)
+
+
+@pytest.mark.parametrize("url", [URL, "https://client.example:8443/a%20b/c", "https://192.0.2.1/client.json"])
+def test_url_that_does(url: str) -> None:
+    check_url(url, local=False)
+
+
+def test_client_on_this_machine_is_for_development_alone() -> None:
+    for url in ("http://127.0.0.1:9/client.json", "http://localhost:9/client.json"):
+        check_url(url, local=True)
+        with pytest.raises(ClientRefused):
+            check_url(url, local=False)
+
+
+BAD_DOCUMENTS: dict[str, dict[str, Any]] = {
+    "another id": {"client_id": URL + "x"},
+    "no id": {"client_id": None},
+    "id as list": {"client_id": [URL]},
+    "no redirects": {"redirect_uris": []},
+    "bad redirect": {"redirect_uris": ["http://client.example/"]},
+    "secret": {"client_secret": "x"},
+    "secret's expiry": {"client_secret_expires_at": 0},
+    "method with a secret": {"token_endpoint_auth_method": "client_secret_post"},
+    "method with a key": {"token_endpoint_auth_method": "private_key_jwt"},
+    "machine": {"grant_types": ["client_credentials"]},
+}
+
+
+@pytest.mark.parametrize("change", BAD_DOCUMENTS.values(), ids=BAD_DOCUMENTS)
+def test_document_that_is_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(ClientRefused):
+        parse(URL, json.dumps({**GOOD, **change}).encode(), ("cursor",))
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"\xff", b"{", b'{"client_id":1,"client_id":2}', b"[" * 9000], ids=range(6)
+)
+def test_body_that_is_no_document(body: bytes) -> None:
+    with pytest.raises(ClientRefused):
+        parse(URL, body, ())
+
+
+class Site:
+    """What a client publishes, and how often it was asked."""
+
+    def __init__(self, answer: object = GOOD) -> None:
+        self.answer, self.asked = answer, 0
+
+    def __call__(self, url: str) -> bytes:
+        self.asked += 1
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return json.dumps(self.answer).encode()
+
+
+def test_whole_flow_with_a_document(tmp_path: Path) -> None:
+    site = Site()
+    world = World(tmp_path, fetch=site)
+    page = world.ask(world.browser(), client_id=URL)
+    assert URL in page.text
+    assert "A document&#39;s client" in page.text
+    answer = world.redeem(world.code(client_id=URL), URL)
+    assert answer.status_code == 200
+    refreshed = world.refresh((answer.json or {})["refresh_token"], URL)
+    assert refreshed.status_code == 200
+    assert site.asked == 1
+    assert world.ask(world.browser(), client_id=URL, redirect_uri=CALLBACK + "x").status_code == 400
+    world.storage.close()
+
+
+def test_document_is_kept_for_a_while_and_a_refusal_for_a_moment(tmp_path: Path) -> None:
+    site = Site()
+    now = 0.0
+    documents = ClientDocuments((), lambda: now, fetch=site)
+    documents.find(URL)
+    now = 599.0
+    documents.find(URL)
+    assert site.asked == 1
+    now, site.answer = 600.0, {}
+    with pytest.raises(ClientRefused):
+        documents.find(URL)
+    now = 629.0
+    with pytest.raises(ClientRefused):
+        documents.find(URL)
+    assert site.asked == 2
+    now, site.answer = 631.0, GOOD
+    assert documents.find(URL).redirect_uris == (CALLBACK,)
+
+
+def test_host_that_is_down_is_no_failure_of_ours_and_ends_no_session(tmp_path: Path) -> None:
+    site = Site()
+    world = World(tmp_path, fetch=site)
+    tokens = world.redeem(world.code(client_id=URL), URL).json or {}
+    site.answer = Unreachable("down")
+    world.now += 3600  # our copy is too old
+    assert world.ask(world.browser(), client_id=URL).status_code == 400
+    refreshed = world.refresh(tokens["refresh_token"], URL)
+    assert refreshed.status_code == 200
+    guess = world.redeem("mcpc-" + "a" * 22 + "." + "b" * 43, URL)
+    assert (guess.status_code, (guess.json or {})["error"]) == (400, "invalid_grant")
+    site.answer = {}  # but a document that says something else does
+    assert world.refresh((refreshed.json or {})["refresh_token"], URL).status_code == 401
+    world.storage.close()
+
+
+def test_documents_can_be_off(tmp_path: Path) -> None:
+    site = Site()
+    world = World(tmp_path, fetch=site, OAUTH_CLIENT_METADATA_DOCUMENTS="off")
+    assert world.ask(world.browser(), client_id=URL).status_code == 400
+    assert site.asked == 0
+    world.storage.close()
+
+
+def test_strangers_cannot_make_us_call_often() -> None:
+    site = Site(FetchFailed("status 404"))
+    now = 0.0
+    documents = ClientDocuments((), lambda: now, fetch=site)
+    refused = 0
+    for number in range(500):
+        try:
+            documents.find(f"https://client.example/{number}")
+        except ClientRefused:
+            refused += 1
+        except DocumentUnavailable:
+            pass
+    assert (site.asked, refused) == (60, 60)
+    assert len(documents._kept) <= client_documents.KEPT_MAX
+    now = 61.0
+    with pytest.raises(ClientRefused):
+        documents.find("https://client.example/again")
+
+
+def test_memory_for_documents_is_bounded() -> None:
+    now = 0.0
+    documents = ClientDocuments((), lambda: now, fetch=Site(FetchFailed("status 404")))
+    for number in range(1000):
+        now += 1.1
+        with pytest.raises(ClientRefused):
+            documents.find(f"https://client.example/{number}")
+    assert len(documents._kept) == client_documents.KEPT_MAX
+
+
+class Server:
+    """An HTTP server on loopback, which is what a document's host must never lead to in production."""
+
+    def __init__(self, answer: Callable[[BaseHTTPRequestHandler], None]) -> None:
+        self.requests: list[dict[str, str]] = []
+        site = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                site.requests.append(dict(self.headers))
+                answer(self)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}/client.json"
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def replies(
+    status: int = 200, body: bytes = b"{}", kind: str = "application/json", **headers: str
+) -> Callable[[BaseHTTPRequestHandler], None]:
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        request.send_response(status)
+        for name, value in {"Content-Type": kind, **headers}.items():
+            request.send_header(name.replace("_", "-"), value)
+        request.end_headers()
+        request.wfile.write(body)
+
+    return answer
+
+
+def drips(request: BaseHTTPRequestHandler) -> None:
+    request.send_response(200)
+    request.send_header("Content-Type", "application/json")
+    request.end_headers()
+    try:
+        for _ in range(200):
+            request.wfile.write(b" ")
+            request.wfile.flush()
+            time.sleep(0.05)
+    except OSError:
+        return
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[Callable[[BaseHTTPRequestHandler], None]], Server]]:
+    servers: list[Server] = []
+
+    def start(answer: Callable[[BaseHTTPRequestHandler], None]) -> Server:
+        servers.append(Server(answer))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+Serve = Callable[[Callable[[BaseHTTPRequestHandler], None]], Server]
+
+
+def test_fetch_asks_plainly(serve: Serve) -> None:
+    server = serve(replies(body=b'{"a": 1}'))
+    assert Fetcher(local=True)(server.url) == b'{"a": 1}'
+    (headers,) = server.requests
+    assert {name.lower() for name in headers} <= {"host", "accept", "accept-encoding", "connection", "user-agent"}
+
+
+BAD_ANSWERS = {
+    "redirect": replies(302, Location="http://127.0.0.1:1/"),
+    "not found": replies(404),
+    "server error": replies(500),
+    "text": replies(kind="text/html"),
+    "no type": replies(kind=""),
+    "nearly JSON": replies(kind="application/jsonx"),
+    "compressed": replies(Content_Encoding="gzip"),
+    "large": replies(body=b" " * (client_documents.DOCUMENT_MAX_BYTES + 1)),
+}
+
+
+@pytest.mark.parametrize("answer", BAD_ANSWERS.values(), ids=BAD_ANSWERS)
+def test_answer_that_is_not_taken(serve: Serve, answer: Callable[[BaseHTTPRequestHandler], None]) -> None:
+    server = serve(answer)
+    with pytest.raises(FetchFailed):
+        Fetcher(local=True)(server.url)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("kind", ["application/json", "application/json; charset=utf-8", "application/x+json"])
+def test_types_that_are_taken(serve: Serve, kind: str) -> None:
+    assert Fetcher(local=True)(serve(replies(kind=kind)).url) == b"{}"
+
+
+def test_slow_answer_is_given_up(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_documents, "FETCH_SECONDS", 0.5)
+    began = time.monotonic()
+    with pytest.raises(Unreachable):
+        Fetcher(local=True)(serve(drips).url)
+    assert time.monotonic() - began < 5
+
+
+class Dns:
+    """The resolver of the fetcher's loop, with names of ours; the addresses that were connected to."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> None:
+        self.answers, self.asked = list(answers), 0
+        self.connected: list[str] = []
+        fetcher = Fetcher(local=False)
+        self.fetch = fetcher
+
+        async def getaddrinfo(host: str, port: int, **given: Any) -> list[Any]:
+            try:  # an address, as the transport asks for what it is to connect to
+                family = socket.AF_INET6 if ipaddress.ip_address(host).version == 6 else socket.AF_INET
+            except ValueError:
+                self.asked += 1
+                found = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+                if not found:
+                    raise socket.gaierror(socket.EAI_NONAME, "Name or service not known") from None
+                return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in found]
+            return [(family, socket.SOCK_STREAM, 6, "", (host, port))]
+
+        async def sock_connect(_: socket.socket, address: Any) -> None:
+            self.connected.append(str(address[0]))
+            raise ConnectionRefusedError
+
+        loop = fetcher._loop
+        monkeypatch.setattr(loop, "getaddrinfo", getaddrinfo)
+        monkeypatch.setattr(loop, "sock_connect", sock_connect)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "10.0.0.1",
+        "172.16.0.1",
+        "192.168.1.1",
+        "100.64.0.1",
+        "127.0.0.1",
+        "169.254.169.254",
+        "100.100.100.200",
+        "0.0.0.0",  # noqa: S104 - an address to judge, not one to listen on
+        "224.0.0.1",
+        "255.255.255.255",
+        "::1",
+        "fd00::1",
+        "fe80::1",
+        "::ffff:127.0.0.1",
+        "::ffff:169.254.169.254",
+        "64:ff9b::a9fe:a9fe",
+        "2002:7f00:1::",
+    ],
+)
+def test_name_that_leads_inside_is_never_connected_to(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    for answers in ([address], ["8.8.8.8", address], [address, "8.8.8.8"]):
+        dns = Dns(monkeypatch, answers)
+        with pytest.raises(FetchFailed, match="no address on the internet"):
+            dns.fetch(URL)
+        assert dns.connected == []
+
+
+@pytest.mark.parametrize("host", ["10.0.0.1", "169.254.169.254", "[fd00::1]", "2130706433", "0x7f.1", "127.1", "0"])
+def test_address_in_the_url_is_judged_like_a_name(host: str) -> None:
+    with pytest.raises(FetchFailed):
+        Fetcher(local=False)(f"https://{host}/client.json")
+
+
+def test_dns_that_changes_between_check_and_use_gains_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    dns = Dns(monkeypatch, ["8.8.8.8"], ["127.0.0.1"])
+    with pytest.raises(Unreachable):
+        dns.fetch(URL)
+    assert dns.asked == 1
+    assert set(dns.connected) == {"8.8.8.8"}
+
+
+def test_name_without_an_address_may_have_one_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(Unreachable):
+        Dns(monkeypatch, []).fetch(URL)
+
+
+def test_stranger_hears_nothing_of_the_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dns = Dns(monkeypatch, ["10.1.2.3"])
+    world = World(tmp_path, fetch=dns.fetch)
+    page = world.ask(world.browser(), client_id=URL)
+    assert page.status_code == 400
+    assert "10.1.2.3" not in page.text
+    world.storage.close()
+
+
+def test_certificate_is_held_to_the_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    fetcher = Fetcher(local=False)
+    assert fetcher._tls.verify_mode is ssl.CERT_REQUIRED
+    assert fetcher._tls.check_hostname is True
+    assert isinstance(fetcher._loop, asyncio.AbstractEventLoop)

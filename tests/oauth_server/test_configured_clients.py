@@ -1,0 +1,73 @@
+"""The operator's list of clients: what it may hold, and that a broken one changes nothing."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from authorization_server.clients import RELOAD_SECONDS, ConfiguredClients, parse_configured
+from mcp_faas.settings.values import SettingsError
+
+MACHINE = {"client_id": "robot", "client_secret": "hush-" * 8, "grant_types": ["client_credentials"], "scope": "a b"}
+WEB = {"client_id": "web", "redirect_uris": ["https://client.example/cb"]}
+
+WRONG: dict[str, Any] = {
+    "no list": MACHINE,
+    "no object": ["robot"],
+    "no id": [{**MACHINE, "client_id": None}],
+    "id that is a URL": [{**WEB, "client_id": "https://client.example/x.json"}],
+    "id of a registered client": [{**WEB, "client_id": "client-" + "a" * 22}],
+    "id twice": [MACHINE, MACHINE],
+    "machine without a secret": [{**MACHINE, "client_secret": None}],
+    "empty secret": [{**MACHINE, "client_secret": ""}],
+    "secret of another type": [{**MACHINE, "client_secret": 7}],
+    "secret that is not used": [{**WEB, "client_secret": "x" * 20, "token_endpoint_auth_method": "none"}],
+    "method without a secret": [{**WEB, "token_endpoint_auth_method": "client_secret_basic"}],
+    "unknown method": [{**MACHINE, "token_endpoint_auth_method": "private_key_jwt"}],
+    "resource server without a secret": [{"client_id": "rs", "grant_types": []}],
+    "resource server with an unknown method": [
+        {"client_id": "rs", "grant_types": [], "client_secret": "x" * 20, "token_endpoint_auth_method": "tls"}
+    ],
+    "bad redirect": [{**WEB, "redirect_uris": ["http://client.example/cb"]}],
+    "no redirect": [{**WEB, "redirect_uris": []}],
+    "scope of another type": [{**MACHINE, "scope": ["a"]}],
+    "bad scope": [{**MACHINE, "scope": 'a"b'}],
+}
+
+
+@pytest.mark.parametrize("entries", WRONG.values(), ids=WRONG)
+def test_wrong_list_is_told_and_no_secret(entries: Any) -> None:
+    with pytest.raises(SettingsError, match="OAUTH_CLIENTS") as why:
+        parse_configured(json.dumps(entries), ("cursor",))
+    assert "hush" not in str(why.value)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[" * 100_000, "nul"], ids=range(4))
+def test_text_that_is_not_json(text: str) -> None:
+    with pytest.raises(SettingsError, match="OAUTH_CLIENTS"):
+        parse_configured(text, ())
+
+
+def test_good_list() -> None:
+    found = parse_configured(json.dumps([MACHINE, WEB]), ())
+    assert (found["robot"].scopes, found["robot"].auth_method) == (("a", "b"), "client_secret_basic")
+    assert (found["web"].scopes, found["web"].auth_method) == (None, "none")
+    assert found["robot"].has_secret("hush-" * 8)
+    assert not found["robot"].has_secret("hush-" * 8 + "x")
+    assert not found["web"].has_secret("")
+    assert "hush" not in repr(found)
+
+
+def test_list_is_read_anew_and_a_broken_one_changes_nothing() -> None:
+    now, text = 0.0, json.dumps([WEB])
+    clients = ConfiguredClients("file:x", (), lambda _: text, lambda: now)
+    text = json.dumps([MACHINE])
+    assert set(clients()) == {"web"}
+    now += RELOAD_SECONDS
+    assert set(clients()) == {"robot"}
+    text = "broken"
+    now += RELOAD_SECONDS
+    assert set(clients()) == {"robot"}
+    assert ConfiguredClients(None, (), lambda _: text, lambda: now)() == {}

@@ -1,0 +1,169 @@
+"""RFC 7591: what may be registered, which error the rest gets, and that a flood leaves little behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from authorization_server import clients
+from authorization_server.registration import NAME_MAX_CHARACTERS, clean
+from authorizing.world import CALLBACK, World, basic
+
+GOOD: dict[str, Any] = {
+    "client_name": "A client",
+    "redirect_uris": [CALLBACK],
+    "grant_types": ["authorization_code", "refresh_token"],
+    "response_types": ["code"],
+    "token_endpoint_auth_method": "none",
+}
+
+# The change to good metadata, and RFC 7591 §3.2.2's error.
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "no redirects": ({"redirect_uris": None}, "invalid_redirect_uri"),
+    "empty redirects": ({"redirect_uris": []}, "invalid_redirect_uri"),
+    "redirect as text": ({"redirect_uris": CALLBACK}, "invalid_redirect_uri"),
+    "redirect as number": ({"redirect_uris": [1]}, "invalid_redirect_uri"),
+    "plain http": ({"redirect_uris": ["http://client.example/"]}, "invalid_redirect_uri"),
+    "one bad among good ones": ({"redirect_uris": [CALLBACK, "javascript:alert(1)"]}, "invalid_redirect_uri"),
+    "fragment": ({"redirect_uris": [CALLBACK + "#"]}, "invalid_redirect_uri"),
+    "very many redirects": ({"redirect_uris": [f"{CALLBACK}{n}" for n in range(21)]}, "invalid_redirect_uri"),
+    "client credentials": ({"grant_types": ["client_credentials"]}, "invalid_client_metadata"),
+    "password": ({"grant_types": ["password"]}, "invalid_client_metadata"),
+    "refresh tokens alone": ({"grant_types": ["refresh_token"]}, "invalid_client_metadata"),
+    "no grants": ({"grant_types": []}, "invalid_client_metadata"),
+    "grants as text": ({"grant_types": "authorization_code"}, "invalid_client_metadata"),
+    "grants as numbers": ({"grant_types": [1]}, "invalid_client_metadata"),
+    "implicit": ({"response_types": ["token"]}, "invalid_client_metadata"),
+    "private_key_jwt": ({"token_endpoint_auth_method": "private_key_jwt"}, "invalid_client_metadata"),
+    "method as list": ({"token_endpoint_auth_method": ["none"]}, "invalid_client_metadata"),
+    "method null": ({"token_endpoint_auth_method": None}, "invalid_client_metadata"),
+    "name as number": ({"client_name": 1}, "invalid_client_metadata"),
+}
+
+
+def register(world: World, metadata: object) -> Any:
+    return world.browser().post("/register", json=metadata)
+
+
+def test_public_client_gets_no_secret(world: World) -> None:
+    answer = register(world, GOOD)
+    body = answer.json
+    assert (answer.status_code, answer.headers["Cache-Control"]) == (201, "no-store")
+    assert body.pop("client_id").startswith("client-")
+    assert body.pop("client_id_issued_at") == int(world.now)
+    assert body == GOOD
+
+
+def test_default_is_a_client_with_a_secret(world: World) -> None:
+    body = register(world, {"redirect_uris": [CALLBACK]}).json
+    assert (body["token_endpoint_auth_method"], body["grant_types"]) == ("client_secret_basic", ["authorization_code"])
+    assert len(body["client_secret"]) == 43
+    assert body["client_secret_expires_at"] == 0
+    code = world.code(client_id=body["client_id"])
+    own = basic(body["client_id"], body["client_secret"])
+    form = {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK, "code_verifier": "v" * 43}
+    assert world.post("/token", basic(body["client_id"], "x"), **form).status_code == 401
+    assert world.post("/token", own, **form).status_code == 200
+
+
+@pytest.mark.parametrize(("change", "error"), REFUSED.values(), ids=REFUSED)
+def test_refused(world: World, change: dict[str, Any], error: str) -> None:
+    metadata = {
+        name: value for name, value in {**GOOD, **change}.items() if name != "redirect_uris" or value is not None
+    }
+    answer = register(world, metadata)
+    assert (answer.status_code, answer.json["error"]) == (400, error)
+    assert "example" not in answer.json["error_description"]
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b"null", b"1", b'"x"', b'{"a":1,"a":2}', b"[" * 50_000, b"\xff", b"NaN"], ids=range(10)
+)
+def test_body_that_is_no_object(world: World, body: bytes) -> None:
+    answer = world.browser().post("/register", data=body, content_type="application/json")
+    assert (answer.status_code, (answer.json or {})["error"]) == (400, "invalid_client_metadata")
+    assert world.browser().post("/register", data=body, content_type="text/plain").status_code == 400
+
+
+def test_body_that_is_large(world: World) -> None:
+    assert register(world, {**GOOD, "x": "y" * 70_000}).status_code == 413
+
+
+def test_what_is_not_known_is_left_out_and_nothing_is_fetched(world: World) -> None:
+    """VS Code names grants that nobody gives here; others name logos, which would be a way to call somebody."""
+    extra = {
+        "grant_types": [*GOOD["grant_types"], "urn:ietf:params:oauth:grant-type:device_code"],
+        "logo_uri": "http://169.254.169.254/",
+        "jwks_uri": "http://169.254.169.254/",
+        "client_uri": "https://client.example",
+        "scope": "everything",
+        "software_statement": "x",
+        "application_type": "native",
+    }
+    body = register(world, {**GOOD, **extra}).json
+    assert body["grant_types"] == GOOD["grant_types"]
+    assert not {"logo_uri", "jwks_uri", "client_uri", "scope", "software_statement"} & set(body)
+
+
+def test_registration_can_be_off(tmp_path: Path) -> None:
+    world = World(tmp_path, OAUTH_REGISTRATION="off")
+    assert register(world, GOOD).status_code == 404
+    world.storage.close()
+
+
+def test_unused_client_is_gone_after_a_day_and_a_used_one_stays(world: World) -> None:
+    unused, used = (register(world, GOOD).json["client_id"] for _ in range(2))
+    assert "code" in world.answer(client_id=used)
+    world.now += 86400
+    assert world.ask(world.browser(), client_id=unused).status_code == 400
+    assert world.ask(world.browser(), client_id=used).status_code == 200
+    world.now += 90 * 86400
+    assert world.ask(world.browser(), client_id=used).status_code == 400
+
+
+def test_flood_is_held_to_a_quota_and_leaves_no_more_than_that(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clients, "REGISTRATIONS_PER_HOUR", 5)
+    answers = [register(world, GOOD) for _ in range(12)]
+    assert [answer.status_code for answer in answers] == [201] * 5 + [429] * 7
+    assert int(answers[-1].headers["Retry-After"]) == 3600 - int(world.now) % 3600
+    world.now += 3600
+    assert register(world, GOOD).status_code == 201
+
+
+def test_secret_is_stored_as_a_hash_alone(world: World, tmp_path: Path) -> None:
+    secret = register(world, {"redirect_uris": [CALLBACK]}).json["client_secret"]
+    code = world.code(client_id="desktop", redirect_uri="http://127.0.0.1:1/callback")
+    tokens = world.redeem(code, "desktop", redirect_uri="http://127.0.0.1:1/callback").json or {}
+    world.storage.close()
+    stored = b"".join(path.read_bytes() for path in tmp_path.glob("store.sqlite*"))
+    for text in (secret, code, code.split(".")[0], tokens["refresh_token"], tokens["access_token"]):
+        assert text.encode() not in stored
+
+
+NAMES = {
+    "plain": ("A client", "A client"),
+    "blanks": ("  a \n\t client ", "a client"),
+    "right to left": ("evil\u202egnp.exe", "evil gnp.exe"),
+    "zero width": ("Goo\u200bgle", "Goo gle"),
+    "control": ("a\0b\x1bc", "a b c"),
+    "full-width": ("Ｃｌａｕｄｅ", "Claude"),
+    "line separator": ("a\u2028b", "a b"),
+    "private use": ("a\ue000b", "a b"),
+    "long": ("x" * 500, "x" * NAME_MAX_CHARACTERS),
+    "nothing": ("\u200b \n", ""),
+}
+
+
+@pytest.mark.parametrize(("name", "shown"), NAMES.values(), ids=NAMES)
+def test_name_is_one_line_without_tricks(name: str, shown: str) -> None:
+    assert clean(name) == shown
+
+
+def test_name_is_shown_as_text_and_as_unverified(world: World) -> None:
+    client = register(world, {**GOOD, "client_name": "<img src=x onerror=alert(1)>"}).json["client_id"]
+    page = world.ask(world.browser(), client_id=client).text
+    assert "<img" not in page
+    assert "&lt;img" in page
+    assert 'class="warning"' in page

@@ -1,0 +1,131 @@
+"""The server's settings: good ones, and for each wrong one a sentence that names it and shows no secret."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from authorization_server.people import Rule
+from authorization_server.settings import KNOWN, read_settings
+from authorizing.world import HTTPS, environment
+from mcp_faas.settings.values import SettingsError
+
+PLACE = Path("/somewhere")
+GITHUB = {"OAUTH_LOGIN": "github", "OAUTH_LOGIN_CLIENT_ID": "x", "OAUTH_LOGIN_CLIENT_SECRET": "file:secret"}
+
+
+def test_defaults() -> None:
+    found = read_settings(environment(PLACE))
+    assert (found.access_token_seconds, found.refresh_token_seconds, found.code_seconds) == (900, 30 * 86400, 60)
+    assert (found.registration, found.client_documents, found.redirect_schemes) == (True, True, ("cursor",))
+    assert (found.local, found.doubts, found.login.kind) == (True, (), "local")
+
+
+def test_all_of_them() -> None:
+    changes = {
+        "OAUTH_ISSUER": HTTPS,
+        "OAUTH_RESOURCES": f"{HTTPS}/mcp https://other.example/mcp",
+        "OAUTH_STORE": "dynamodb://eu-west-1/mcp.oauth-table",
+        "OAUTH_SIGNING_KEYS": "aws://eu-west-1/mcp/keys",
+        "OAUTH_LOGIN": "oidc",
+        "OAUTH_LOGIN_ISSUER": "https://login.example",
+        "OAUTH_LOGIN_CLIENT_ID": "id",
+        "OAUTH_LOGIN_CLIENT_SECRET": "aws://eu-west-1/mcp/secret",
+        "OAUTH_ALLOWED_ORGS": "acme",
+        "OAUTH_ALLOWED_DOMAINS": "example.com",
+        "OAUTH_SCOPE_RULES": "mcp:admin=org:acme mcp:write=user:alice@example.com",
+        "OAUTH_REGISTRATION": "off",
+        "OAUTH_CLIENT_METADATA_DOCUMENTS": "off",
+        "OAUTH_REDIRECT_SCHEMES": "cursor vscode",
+        "OAUTH_ACCESS_TOKEN_TTL": "5m",
+        "OAUTH_REFRESH_TOKEN_TTL": "7d",
+    }
+    found = read_settings(environment(PLACE, **changes))
+    assert (found.local, found.registration, found.client_documents) == (False, False, False)
+    assert found.redirect_schemes == ("cursor", "vscode")
+    assert (found.access_token_seconds, found.refresh_token_seconds) == (300, 7 * 86400)
+    assert found.admission.rules == (
+        Rule("mcp:admin", "org", "acme"),
+        Rule("mcp:write", "user", "alice@example.com"),
+    )
+    assert read_settings(environment(PLACE, OAUTH_REDIRECT_SCHEMES="none")).redirect_schemes == ()
+
+
+WRONG: dict[str, dict[str, str]] = {
+    "OAUTH_ISSUER": {"OAUTH_ISSUER": ""},
+    "OAUTH_ISSUER with a path": {"OAUTH_ISSUER": "https://mcp.example.com/oauth"},
+    "OAUTH_ISSUER with a slash": {"OAUTH_ISSUER": "https://mcp.example.com/"},
+    "OAUTH_ISSUER in upper case": {"OAUTH_ISSUER": "https://MCP.example.com"},
+    "OAUTH_ISSUER with its own port": {"OAUTH_ISSUER": "https://mcp.example.com:443"},
+    "OAUTH_ISSUER by http": {"OAUTH_ISSUER": "http://mcp.example.com"},
+    "OAUTH_ISSUER by http below localhost": {"OAUTH_ISSUER": "http://x.localhost:8787"},
+    "OAUTH_RESOURCES": {"OAUTH_RESOURCES": ""},
+    "OAUTH_RESOURCES relative": {"OAUTH_RESOURCES": "/mcp"},
+    "OAUTH_RESOURCES with a fragment": {"OAUTH_RESOURCES": "https://mcp.example.com/mcp#x"},
+    "OAUTH_RESOURCES twice": {"OAUTH_RESOURCES": "https://a.example/mcp https://a.example/mcp"},
+    "OAUTH_STORE": {"OAUTH_STORE": ""},
+    "OAUTH_STORE of another kind": {"OAUTH_STORE": "redis://x"},
+    "OAUTH_SIGNING_KEYS": {"OAUTH_SIGNING_KEYS": ""},
+    "OAUTH_SIGNING_KEYS as the key itself": {"OAUTH_SIGNING_KEYS": '{"keys": [{"d": "hush-hush"}]}'},
+    "OAUTH_LOGIN": {"OAUTH_LOGIN": ""},
+    "OAUTH_LOGIN of another kind": {"OAUTH_LOGIN": "google"},
+    "OAUTH_LOGIN local on the internet": {"OAUTH_ISSUER": HTTPS},
+    "OAUTH_LOCAL_PASSPHRASE": {"OAUTH_LOCAL_PASSPHRASE": ""},
+    "OAUTH_LOCAL_PASSPHRASE as the passphrase itself": {"OAUTH_LOCAL_PASSPHRASE": "hush-hush"},
+    "OAUTH_LOGIN_CLIENT_ID": {**GITHUB, "OAUTH_LOGIN_CLIENT_ID": ""},
+    "OAUTH_LOGIN_CLIENT_SECRET": {**GITHUB, "OAUTH_LOGIN_CLIENT_SECRET": ""},
+    "OAUTH_LOGIN_CLIENT_SECRET as the secret itself": {**GITHUB, "OAUTH_LOGIN_CLIENT_SECRET": "hush-hush"},
+    "OAUTH_LOGIN_ISSUER": {**GITHUB, "OAUTH_LOGIN": "oidc"},
+    "OAUTH_LOGIN_ISSUER by http": {**GITHUB, "OAUTH_LOGIN": "oidc", "OAUTH_LOGIN_ISSUER": "http://x.example"},
+    "OAUTH_GITHUB_URL by http": {**GITHUB, "OAUTH_GITHUB_URL": "http://github.example"},
+    "OAUTH_ALLOWED_DOMAINS with an address": {"OAUTH_ALLOWED_DOMAINS": "a@example.com"},
+    "OAUTH_ALLOWED_DOMAINS with a wildcard": {"OAUTH_ALLOWED_DOMAINS": "*.example.com"},
+    "OAUTH_ALLOWED_USERS with commas": {"OAUTH_ALLOWED_USERS": "alice, bob"},
+    "OAUTH_SCOPE_RULES": {"OAUTH_SCOPE_RULES": "mcp:admin"},
+    "OAUTH_SCOPE_RULES for an unknown scope": {"OAUTH_SCOPE_RULES": "other=user:alice"},
+    "OAUTH_SCOPES with a quote": {"OAUTH_SCOPES": 'mcp:tools a"b'},
+    "OAUTH_SCOPES with offline_access": {"OAUTH_SCOPES": "mcp:tools offline_access"},
+    "MCP_SCOPES beyond OAUTH_SCOPES": {"MCP_SCOPES": "mcp:other"},
+    "OAUTH_CLIENTS": {"OAUTH_CLIENTS": "[]"},
+    "OAUTH_REGISTRATION": {"OAUTH_REGISTRATION": "yes"},
+    "OAUTH_CLIENT_METADATA_DOCUMENTS": {"OAUTH_CLIENT_METADATA_DOCUMENTS": "1"},
+    "OAUTH_REDIRECT_SCHEMES": {"OAUTH_REDIRECT_SCHEMES": "javascript"},
+    "OAUTH_REDIRECT_SCHEMES with https": {"OAUTH_REDIRECT_SCHEMES": "https"},
+    "OAUTH_ACCESS_TOKEN_TTL": {"OAUTH_ACCESS_TOKEN_TTL": "15"},
+    "OAUTH_ACCESS_TOKEN_TTL too long": {"OAUTH_ACCESS_TOKEN_TTL": "25h"},
+    "OAUTH_REFRESH_TOKEN_TTL": {"OAUTH_REFRESH_TOKEN_TTL": "forever"},
+    "MCP_LOG_LEVEL": {"MCP_LOG_LEVEL": "LOUD"},
+}
+
+
+@pytest.mark.parametrize(("name", "changes"), WRONG.items(), ids=WRONG)
+def test_wrong_setting_is_named(name: str, changes: dict[str, str]) -> None:
+    with pytest.raises(SettingsError) as why:
+        read_settings(environment(PLACE, **changes))
+    assert name.split()[0] in str(why.value)
+    assert "hush-hush" not in str(why.value)
+
+
+def test_each_setting_has_a_wrong_value_here() -> None:
+    tried = {name.split()[0] for name in WRONG}
+    assert set(KNOWN) - tried == {"OAUTH_ALLOWED_ORGS"}
+
+
+@pytest.mark.parametrize(
+    "issuer", ["http://localhost:1", "http://[::1]:8787", "http://127.0.0.1", "https://a.example:8443"]
+)
+def test_issuers(issuer: str) -> None:
+    changes = {} if issuer.startswith("http://") else GITHUB
+    assert read_settings(environment(PLACE, **changes, OAUTH_ISSUER=issuer)).issuer == issuer
+
+
+def test_nobody_is_a_doubt_and_so_is_an_unknown_name() -> None:
+    assert "nobody may log in" in read_settings(environment(PLACE, OAUTH_ALLOWED_USERS="")).doubts[0]
+    assert "OAUTH_ISSUER_URL" in read_settings(environment(PLACE, OAUTH_ISSUER_URL="x")).doubts[0]
+
+
+def test_nothing_secret_is_in_the_repr() -> None:
+    text = repr(read_settings(environment(PLACE, **GITHUB, OAUTH_ALLOWED_USERS="alice")))
+    for address in ("file:secret", "keys.json", "clients.json"):
+        assert address not in text

@@ -1,0 +1,130 @@
+"""`make run DOOR=oauth`: one host for both servers, and a login that a person can do, on both clouds."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx2
+import pytest
+
+from authorizing.walk import FORM, over_http, whole_flow
+from edges.aws_routes import METHODS
+from local.doors import AWS_OPEN_ROUTES, AWS_ROUTES, OAUTH_ROUTES
+
+ROOT = Path(__file__).parents[2]
+WELL_KNOWN = "/.well-known/oauth-protected-resource"
+PATIENCE_SECONDS = 90.0
+LIST_TOOLS = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+ACCEPT = {"Accept": "application/json, text/event-stream"}
+
+
+class Run:
+    """One running `dev.py`: where it is, who may log in, and what it has said."""
+
+    def __init__(self, process: subprocess.Popen[str], err: Path) -> None:
+        self.process, self._err = process, err
+        assert process.stdout is not None
+        self.out = [process.stdout.readline().rstrip("\n") for _ in range(2)]
+        assert self.out[0].startswith("ready http://127.0.0.1:"), self.said
+        self.url = self.out[0].removeprefix("ready ")
+        self.origin = self.url.removesuffix("/mcp")
+        _, self.user, self.file = self.out[1].split(" ", 2)
+
+    @property
+    def said(self) -> str:
+        return self._err.read_text()
+
+    @property
+    def passphrase(self) -> str:
+        return Path(self.file).read_text().removesuffix("\n")
+
+
+@contextmanager
+def started(folder: Path, *arguments: str) -> Iterator[Run]:
+    command = [sys.executable, str(ROOT / "scripts/dev.py"), "--door", "oauth", "--port", "0", *arguments]
+    with (folder / "err").open("w") as err:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=err, text=True, start_new_session=True)
+    with process:
+        try:
+            yield Run(process, folder / "err")
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+@pytest.mark.parametrize("cloud", ["fc", "aws"])
+def test_the_whole_way_of_a_client(cloud: str, tmp_path: Path) -> None:
+    with started(tmp_path, "--cloud", cloud) as run:
+        call = over_http(run.origin)
+        stranger = call("POST", "/mcp", {**ACCEPT, "content-type": "application/json"}, json.dumps(LIST_TOOLS))
+        challenge = [value for name, value in stranger.headers if "www-authenticate" in name.lower()]
+        assert (stranger.status, len(challenge)) == (401, 1)
+        assert f'resource_metadata="{run.origin}{WELL_KNOWN}/mcp"' in challenge[0]
+        resource = json.loads(call("GET", f"{WELL_KNOWN}/mcp", {}, "").body)
+        assert (resource["resource"], resource["authorization_servers"]) == (run.url, [run.origin])
+        # clients of 2025-03-26 look on the endpoint's host at once
+        for name in ("oauth-authorization-server", "openid-configuration"):
+            metadata = json.loads(call("GET", f"/.well-known/{name}", {}, "").body)
+            assert metadata["issuer"] == run.origin
+            endpoints = {value for key, value in metadata.items() if key.endswith(("_endpoint", "_uri"))}
+            assert {urlsplit(url).path for url in endpoints} <= OAUTH_ROUTES.keys()
+            assert all(url.startswith(f"{run.origin}/") for url in endpoints)
+        assert resource["scopes_supported"] == metadata["scopes_supported"]
+
+        given = whole_flow(call, run.origin, run.passphrase)
+        bearer = {"Authorization": f"Bearer {given['access_token']}"}
+        answer = httpx2.post(run.url, json=LIST_TOOLS, headers={**ACCEPT, **bearer}, trust_env=False, timeout=60)
+        assert answer.status_code == 200, answer.text
+        assert "whoami" in [tool["name"] for tool in answer.json()["result"]["tools"]]
+
+        assert run.user == "dev"
+        assert stat.S_IMODE(Path(run.file).stat().st_mode) == 0o600
+        passphrase = run.passphrase
+        run.process.send_signal(signal.SIGINT)
+        assert run.process.wait(10) == 0
+        assert not Path(run.file).exists()  # of a port that was chosen by chance
+        assert '"door":"oauth","decision":"allow"' in re.sub('"request_id":[^,]*,', "", run.said)
+        for secret in (passphrase, *(given[name] for name in ("access_token", "refresh_token", "fresh", "code"))):
+            assert secret[-16:] not in run.said
+
+
+@pytest.mark.parametrize("cloud", ["fc", "aws"])
+def test_each_path_is_answered_by_the_right_server_and_others_by_none(cloud: str, tmp_path: Path) -> None:
+    with started(tmp_path, "--cloud", cloud) as run:
+        call = over_http(run.origin)
+        for path, methods in OAUTH_ROUTES.items():
+            for method in sorted(METHODS - {"ANY", "HEAD"}):
+                status = call(method, path, dict(FORM), "").status
+                if method in methods:
+                    assert status not in (403, 404, 405) or path.startswith("/authorize/"), (method, path, status)
+                else:  # the gateway's word, or the server's
+                    assert status in (403, 404, 405), (method, path, status)
+        for path in ("/token/", "/tokens", "/authorized", "/.well-known/oauth-authorization-server/mcp", "/"):
+            assert call("POST", path, dict(FORM), "").status in (404, 405), path
+        assert call("GET", "/healthz", {}, "").body == "ok"
+        assert call("GET", "/mcp", {}, "").status == 401
+
+
+def test_the_routes_are_the_ones_that_the_server_has() -> None:
+    """Each of the app's own rules and methods, and no other; the two clouds' descriptions are held to the same."""
+    import tempfile
+
+    from authorizing.world import World
+
+    with tempfile.TemporaryDirectory() as folder:
+        world = World(Path(folder))
+        rules = {(rule.rule, method) for rule in world.app.url_map.iter_rules() for method in rule.methods or ()}
+        world.storage.close()
+    listed = {(path, method) for path, methods in OAUTH_ROUTES.items() for method in methods}
+    preflights = {(path, method) for path, method in listed if method == "OPTIONS"}
+    assert listed - preflights == {(path, method) for path, method in rules if method != "HEAD"}
+    assert not {key.partition(" ")[2] for key in (*AWS_ROUTES, *AWS_OPEN_ROUTES)} & OAUTH_ROUTES.keys()

@@ -1,0 +1,190 @@
+"""What template.yaml makes for Door=oauth: two functions on one host, a table, keys that are renewed."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from authorization_server import settings as server
+from authorization_server.signing_keys import parse
+from local.doors import AWS_METADATA_ROUTES, AWS_OPEN_ROUTES, AWS_ROUTES, OAUTH_ROUTES
+from mcp_faas.settings import read_settings
+from s_rules.environments import Watched
+from templates.cloudformation import Stack
+
+GITHUB = {"Door": "oauth", "LoginClientId": "Iv1.abc", "AllowedOrgs": "example"}
+OPENID = {
+    "Door": "oauth",
+    "LoginProvider": "oidc",
+    "LoginIssuer": "https://login.example.com",
+    "LoginClientId": "client",
+    "AllowedDomains": "example.com",
+    "Scopes": "mcp:use",
+    "GrantableScopes": "mcp:use notes:write",
+    "ScopeRules": "notes:write=user:alice@example.com",
+    "PublicUrl": "https://api.example.com/mcp",
+    "Registration": "off",
+    "ClientDocuments": "off",
+    "RedirectSchemes": "none",
+    "AccessLifetime": "5m",
+    "RefreshLifetime": "7d",
+}
+both = pytest.mark.parametrize("parameters", [GITHUB, OPENID], ids=["github", "openid"])
+LOCAL_PATHS = {"/authorize/login"}  # of the login for development, which a cloud has not
+
+
+def environment_of(stack: Stack, function: str) -> dict[str, str]:
+    found: dict[str, str] = stack.of_type("AWS::Lambda::Function")[function]["Environment"]["Variables"]
+    return {
+        name: value.replace("{Api.ApiEndpoint}", "https://abc.example").replace("{OauthRecords}", "records")
+        for name, value in found.items()
+    }
+
+
+@both
+def test_both_functions_start_and_agree(template: dict[str, Any], parameters: dict[str, str]) -> None:
+    stack = Stack(template, **parameters)
+    assert stack.refusals() == []
+    told = Watched(environment_of(stack, "OauthServer"))
+    theirs = server.read_settings(told)
+    assert theirs.doubts == ()
+    assert told.unread(("MCP_", "OAUTH_")) == []
+    ours = read_settings(environment_of(stack, "McpServer"))
+    assert ours.jwt
+    assert ours.jwt.issuers == (theirs.issuer,)
+    assert (ours.public_url,) == theirs.resources
+    assert theirs.needed_scopes == tuple(ours.scopes)
+    origin = "https://api.example.com" if "PublicUrl" in parameters else "https://abc.example"
+    assert (theirs.issuer, theirs.resources) == (origin, (f"{origin}/mcp",))
+    assert theirs.store == "dynamodb://eu-west-1/records"
+    keys = server.read_signing_keys(environment_of(stack, "AwsKeyRotation"))
+    assert keys == theirs.signing_keys == "aws://eu-west-1/demo/signing-keys"
+
+
+def test_every_parameter_of_the_server_reaches_it(template: dict[str, Any]) -> None:
+    found = server.read_settings(environment_of(Stack(template, **OPENID), "OauthServer"))
+    assert (found.login.kind, found.login.issuer, found.login.client_id) == ("oidc", OPENID["LoginIssuer"], "client")
+    assert found.admission.domains == {"example.com"}
+    assert found.scopes == ("mcp:use", "notes:write")
+    assert [rule.scope for rule in found.admission.rules] == ["notes:write"]
+    assert (found.registration, found.client_documents, found.redirect_schemes) == (False, False, ())
+    assert (found.access_token_seconds, found.refresh_token_seconds) == (300, 7 * 86400)
+    enterprise = Stack(template, **GITHUB, GithubUrl="https://github.example.com")
+    assert (
+        server.read_settings(environment_of(enterprise, "OauthServer")).login.github_url == "https://github.example.com"
+    )
+
+
+def test_one_host_leads_to_both(template: dict[str, Any]) -> None:
+    stack = Stack(template, **GITHUB)
+    found: dict[str, set[str]] = {"{ApiIntegration}": set(), "{OauthIntegration}": set()}
+    for route in stack.of_type("AWS::ApiGatewayV2::Route").values():
+        assert (route["AuthorizationType"], route["ApiId"]) == ("NONE", "{Api}")  # each function checks by itself
+        found[route["Target"].removeprefix("integrations/")].add(route["RouteKey"])
+    assert found["{ApiIntegration}"] == {*AWS_ROUTES, *AWS_OPEN_ROUTES, *AWS_METADATA_ROUTES}
+    assert found["{OauthIntegration}"] == {
+        f"{method} {path}" for path, methods in OAUTH_ROUTES.items() if path not in LOCAL_PATHS for method in methods
+    }
+    integration = stack.of_type("AWS::ApiGatewayV2::Integration")["OauthIntegration"]
+    assert integration == {
+        "ApiId": "{Api}",
+        "IntegrationType": "AWS_PROXY",
+        "IntegrationUri": "{OauthServer.Arn}",
+        "PayloadFormatVersion": "2.0",
+        "TimeoutInMillis": 30000,
+    }
+    assert not stack.of_type("AWS::Lambda::Url")
+    assert not stack.of_type("AWS::ApiGatewayV2::Authorizer")
+
+
+def test_who_may_call_what(template: dict[str, Any]) -> None:
+    api = "arn:aws:execute-api:eu-west-1:123456789012:{Api}/*"
+    permissions = Stack(template, **GITHUB).of_type("AWS::Lambda::Permission").values()
+    assert {(made["FunctionName"], made["Principal"], made["SourceArn"]) for made in permissions} == {
+        ("{McpServer}", "apigateway.amazonaws.com", api),
+        ("{OauthServer}", "apigateway.amazonaws.com", api),
+        ("{AwsKeyRotation}", "events.amazonaws.com", "{KeyRotationSchedule.Arn}"),
+    }
+
+
+def test_the_table_is_what_the_storage_wants_and_outlives_the_stack(template: dict[str, Any]) -> None:
+    from authorization_server.storage.dynamodb import KEY, TIME_TO_LIVE
+
+    stack = Stack(template, **GITHUB)
+    made = stack.resources["OauthRecords"]
+    assert (made["DeletionPolicy"], made["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    assert made["Properties"] == {
+        "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [{"AttributeName": KEY, "AttributeType": "S"}],
+        "KeySchema": [{"AttributeName": KEY, "KeyType": "HASH"}],
+        "TimeToLiveSpecification": {"AttributeName": TIME_TO_LIVE, "Enabled": True},
+        "SSESpecification": {"SSEEnabled": True, "SSEType": "KMS"},
+        "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True},
+    }
+
+
+def test_no_secret_has_a_value_that_opens_anything(template: dict[str, Any]) -> None:
+    secrets = Stack(template, **GITHUB).of_type("AWS::SecretsManager::Secret")
+    assert set(secrets) == {"RequestStateKey", "LoginClientSecret", "OauthClients", "SigningKeys"}
+    # CloudFormation writes these texts over the living values whenever they change.
+    assert secrets["SigningKeys"]["SecretString"] == '{"keys": []}'
+    assert parse(secrets["SigningKeys"]["SecretString"]).keys == ()
+    assert secrets["OauthClients"]["SecretString"] == "[]"
+    assert "SecretString" not in secrets["LoginClientSecret"]
+
+
+def test_the_keys_are_renewed_by_a_clock(template: dict[str, Any]) -> None:
+    stack = Stack(template, **GITHUB)
+    [rule] = stack.of_type("AWS::Events::Rule").values()
+    assert (rule["ScheduleExpression"], [target["Arn"] for target in rule["Targets"]]) == (
+        "rate(1 hour)",
+        ["{AwsKeyRotation.Arn}"],
+    )
+    alarms = {(a["MetricName"], a["Dimensions"][0]["Value"]) for a in stack.of_type("AWS::CloudWatch::Alarm").values()}
+    assert {("Errors", "{AwsKeyRotation}"), ("Errors", "{OauthServer}"), ("Throttles", "{OauthServer}")} <= alarms
+
+
+def test_a_cap_on_what_strangers_can_cost(template: dict[str, Any]) -> None:
+    capped = Stack(template, **GITHUB, OauthConcurrency="7").of_type("AWS::Lambda::Function")
+    assert capped["OauthServer"]["ReservedConcurrentExecutions"] == "7"
+    assert "ReservedConcurrentExecutions" not in capped["AwsKeyRotation"]
+
+
+@pytest.mark.parametrize("parameters", [{}, {"Door": "jwt", "JwtIssuer": "https://login.example.com"}], ids=str)
+def test_other_doors_make_nothing_of_it(template: dict[str, Any], parameters: dict[str, str]) -> None:
+    stack = Stack(template, **parameters)
+    assert not stack.of_type("AWS::DynamoDB::Table")
+    assert not stack.of_type("AWS::Events::Rule")
+    assert not [name for name in stack.active if name.startswith("Oauth")]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"LoginClientId": ""}, "LoginClientId is empty"),
+        ({"AllowedOrgs": ""}, "nobody could log in"),
+        ({"LoginProvider": "oidc"}, "which needs it"),
+        ({"LoginIssuer": "https://login.example.com"}, "with github leave it empty"),
+        ({"JwtIssuer": "https://login.example.com"}, "the issuer is this stack"),
+        ({"TokenScopes": "a"}, "TokenScopes is for Door=bearer"),
+        ({"DeliverToken": "on"}, "DeliverToken is for Door=bearer"),
+        ({"Timeout": "30"}, "at most 29"),
+        ({"LoginProvider": "local"}, "LoginProvider must be github or oidc"),
+        ({"Door": "jwt", "JwtIssuer": "https://login.example.com"}, "are for Door=oauth"),
+        ({"Door": "bearer"}, "are for Door=oauth"),
+    ],
+    ids=lambda case: case if isinstance(case, str) else json.dumps(case),
+)
+def test_what_cannot_work_is_refused(template: dict[str, Any], changes: dict[str, str], said: str) -> None:
+    refusals = Stack(template, **{**GITHUB, **changes}).refusals()
+    assert any(said in refusal for refusal in refusals), refusals
+
+
+def test_outputs_say_what_is_left_to_do(template: dict[str, Any]) -> None:
+    outputs = Stack(template, **OPENID).outputs
+    assert outputs["CallbackUrl"] == "https://api.example.com/authorize/callback"
+    assert outputs["PutLoginSecret"].endswith("--secret-id demo/login-client-secret --secret-string file:///dev/stdin")
+    assert outputs["BeginKeys"].endswith("rotate aws://eu-west-1/demo/signing-keys")
+    assert Stack(template, **GITHUB).outputs["CallbackUrl"] == "{Api.ApiEndpoint}/authorize/callback"
