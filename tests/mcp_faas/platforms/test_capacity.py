@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -308,12 +308,13 @@ async def test_who_hangs_up_before_his_body_is_there_is_cut_off(capsys: pytest.C
 # Strangers
 
 
-@asynccontextmanager
-async def issuer_that_hangs() -> AsyncIterator[str]:
-    """One that gives its keys once and then takes connections without a word."""
+@contextlib.asynccontextmanager
+async def issuer_that_hangs() -> AsyncIterator[tuple[str, asyncio.Event]]:
+    """One that gives its keys once and then takes connections without a word; its URL, and that it has begun to."""
     keys = key_set(jwk(rsa_key()))
     answers = [b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(keys) + keys]
     held: list[asyncio.StreamWriter] = []
+    hanging = asyncio.Event()
 
     async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         held.append(writer)
@@ -321,21 +322,25 @@ async def issuer_that_hangs() -> AsyncIterator[str]:
         if answers:
             writer.write(answers.pop())
             await writer.drain()
+        else:
+            hanging.set()
 
     server = await asyncio.start_server(take, "127.0.0.1", 0)
     try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", hanging
     finally:
         server.close()
         for writer in held:
             writer.close()
+            with contextlib.suppress(OSError):  # the other end was quicker
+                await writer.wait_closed()
 
 
 @pytest.mark.anyio
 async def test_strangers_who_wait_for_a_hanging_issuer_hold_no_place(small: None, gate: Held) -> None:
     gate.open.set()
     now = int(time.time())
-    async with issuer_that_hangs() as issuer:
+    async with issuer_that_hangs() as (issuer, hanging):
         source = KeySource(issuer, jwks_url=f"{issuer}/jwks")
         call = calls(limit_of(gate, JwtDoor([(Policy(issuer, frozenset({RESOURCE})), source)])))
 
@@ -345,7 +350,7 @@ async def test_strangers_who_wait_for_a_hanging_issuer_hold_no_place(small: None
 
         assert (await call("first", **bearer("k1")))[0]["status"] == 200
         strangers = [call(f"stranger {number}", **bearer(f"unknown-{number}")) for number in range(20)]
-        await settle()
+        await asyncio.wait_for(hanging.wait(), 10)
         for number in range(5):
             answer = await asyncio.wait_for(call(number, **bearer("k1")), 2)
             assert answer[0]["status"] == 200
