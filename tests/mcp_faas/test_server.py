@@ -74,9 +74,9 @@ def functions_called(tools: int, era: str, monkeypatch: pytest.MonkeyPatch) -> C
 
 @pytest.mark.parametrize("era", [mcp.MODERN, mcp.LEGACY[0]])
 def test_work_of_a_call_is_the_same_for_ten_tools_and_a_thousand(era: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    few, many = (functions_called(tools, era, monkeypatch) for tools in (10, 1000))
-    assert few.total() > 100
-    assert many == few
+    few, many = (functions_called(tools, era, monkeypatch).total() for tools in (10, 1000))
+    assert few > 100
+    assert many < few * 1.1  # one more turn of the loop is no work for each of 990 tools
 
 
 @pytest.mark.anyio
