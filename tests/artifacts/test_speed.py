@@ -1,5 +1,5 @@
 """The short form of `make bench`: the built artifact is no slower, beside the naive server in the same artifact, than
-it was recorded to be. Under a minute; a ratio above its bound is measured up to three times. docs/bench/README.md says
+it was recorded to be. Under a minute; a ratio above its bound is measured up to five times. docs/bench/README.md says
 how the bounds were found, and what to do when one is missed.
 """
 

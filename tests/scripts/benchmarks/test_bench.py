@@ -139,15 +139,16 @@ def test_a_disk_that_fills_up_in_a_run_leaves_the_sections_before(started: Calla
     assert names(tmp_path) == {"one"}
 
 
+@pytest.mark.parametrize("length", [100, 300_000])  # below and above what is buffered
 @pytest.mark.parametrize("reader", ["left", "full"])
-def test_a_report_that_nobody_takes_is_no_failure(reader: str) -> None:
+def test_a_report_that_nobody_takes_is_no_failure(reader: str, length: int) -> None:
     """In a process of its own, whose standard output ends nowhere: no traceback, not even at the exit."""
     if reader == "left":
         read, write = os.pipe()
         os.close(read)
     else:
         write = os.open("/dev/full", os.O_WRONLY)
-    command = "import bench; bench.print_out('figures' * 50_000)"
+    command = f"import bench; bench.print_out('x' * {length})"
     surroundings = {**os.environ, "PYTHONPATH": str(SCRIPTS)}
     done = subprocess.run(
         [sys.executable, "-c", command], stdout=write, stderr=subprocess.PIPE, text=True, env=surroundings
