@@ -149,7 +149,7 @@ def test_a_report_that_nobody_takes_is_no_failure(reader: str, length: int) -> N
     else:
         write = os.open("/dev/full", os.O_WRONLY)
     command = f"import bench; bench.print_out('x' * {length})"
-    surroundings = {**os.environ, "PYTHONPATH": str(SCRIPTS)}
+    surroundings = {**os.environ, "PYTHONPATH": str(SCRIPTS), "PYTHONUNBUFFERED": ""}
     done = subprocess.run(
         [sys.executable, "-c", command], stdout=write, stderr=subprocess.PIPE, text=True, env=surroundings
     )
