@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-import select
+import selectors
 import sys
 from typing import TextIO
 from urllib.parse import urlsplit, urlunsplit
@@ -96,7 +96,10 @@ def read_token(stream: TextIO | None, *, insist: bool) -> str:
 
 def _has_news(stream: TextIO) -> bool:
     try:
-        return bool(select.select([stream], [], [], WAIT_SECONDS)[0])
+        # Not `select.select`, which knows no descriptor above 1023.
+        with selectors.DefaultSelector() as selector:
+            selector.register(stream, selectors.EVENT_READ)
+            return bool(selector.select(WAIT_SECONDS))
     except (OSError, ValueError):  # a stream without a file behind it, which never blocks
         return True
 
