@@ -7,9 +7,7 @@ import os
 import platform
 import re
 import subprocess
-import sys
 import time
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +17,6 @@ import boto3
 import pytest
 
 import rie
-from artifacts import interpreters
 from authorizing.walk import over_http, two, whole_flow
 from authorizing.world import PASSPHRASE, environment, write_files
 from dynamodb import servers
@@ -27,9 +24,9 @@ from edges.processes import free_port
 from edges.secretsmanager import SecretsManager
 from edges.serving import running
 from rie import Emulator
+from support.web_function import unpacked
 
 ROOT = Path(__file__).resolve().parents[2]
-FC_PYTHON = "3.12"
 KEYS = "stack/signing-keys"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_EC2_METADATA_DISABLED": "true"}
 
@@ -56,17 +53,7 @@ def _on_aws(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module", name="on_fc")
 def _on_fc(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The unpacked zip, and a folder whose `python3` is the Python that it is built for."""
-    place, found = tmp_path_factory.mktemp("fc"), interpreters.find(FC_PYTHON)
-    version = FC_PYTHON if found else f"{sys.version_info[0]}.{sys.version_info[1]}"
-    command = [sys.executable, "scripts/package.py", "--only", "fc/oauth_server", "--python", version]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
-    with zipfile.ZipFile(ROOT / ".build/fc/oauth_server.zip") as archive:
-        for entry in archive.infolist():
-            where = Path(archive.extract(entry, place / "code"))
-            where.chmod(entry.external_attr >> 16 & 0o777 or 0o755)
-    (place / "bin").mkdir()
-    (place / "bin/python3").symlink_to(found or sys.executable)
-    return place / "code", place / "bin"
+    return unpacked("fc/oauth_server", tmp_path_factory.mktemp("fc"))
 
 
 @pytest.fixture(scope="module", name="table")

@@ -6,15 +6,34 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
 
+from artifacts import interpreters
 from edges.processes import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
+FC_PYTHON = "3.12"
+
+
+def unpacked(name: str, place: Path) -> tuple[Path, Path]:
+    """An artifact of FC's, built and unpacked, and a folder whose `python3` is the Python that it is built for."""
+    found = interpreters.find(FC_PYTHON)
+    version = FC_PYTHON if found else f"{sys.version_info[0]}.{sys.version_info[1]}"
+    command = [sys.executable, "scripts/package.py", "--only", name, "--python", version]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    with zipfile.ZipFile(ROOT / f".build/{name}.zip") as archive:
+        for entry in archive.infolist():
+            where = Path(archive.extract(entry, place / "code"))
+            where.chmod(entry.external_attr >> 16 & 0o777 or 0o755)
+    (place / "bin").mkdir()
+    (place / "bin/python3").symlink_to(found or sys.executable)
+    return place / "code", place / "bin"
 
 
 class Function:
