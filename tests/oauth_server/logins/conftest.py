@@ -31,6 +31,7 @@ class Visit:
     folder: Path
     call_seconds: float = CALL_SECONDS
     secret: str = SECRET
+    upstream: Upstream | None = None
     world: World = field(init=False)
     browser: FlaskClient = field(init=False)
 
@@ -44,7 +45,7 @@ class Visit:
             **changes,
         }
         settings = read_settings(environment(self.folder, **changes))
-        upstream = Upstream(self.call_seconds)
+        upstream = self.upstream or Upstream(self.call_seconds)
         login: Login
         if self.kind == "github":
             login = GitHubLogin(settings.login, settings.admission, lambda: self.secret, upstream)
