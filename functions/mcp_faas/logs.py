@@ -40,7 +40,7 @@ _SECRETS = re.compile(
     (?P<scheme>\bbearer\s+)[^\s"',;\\]+                                   # a credential behind its scheme
     | \beyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)*                         # anything that begins like a JWT
     | \bmcpt-[0-9A-Za-z]{8,}(?:-[0-9A-Za-z]*)?                            # a token of ours
-    | \bmcp[aclr]-[A-Za-z0-9_-]{16,}(?:\.[A-Za-z0-9_-]*)?                 # a code or refresh token of ours
+    | \bmcp[aclr]-[A-Za-z0-9_-]{16,}(?:\.[A-Za-z0-9_-]*){0,2}             # a code or refresh token of ours
     | (?P<name>["']?(?:token_?data|signature|secret_?string|access_token|authorization)["']?
         \s*[:=,]\s*(?:b(?=["']))?["']?(?:bearer\s+)?)
       [^\s"',;\\})\]]+                                                    # a value behind a telling name

@@ -65,7 +65,11 @@ TOKEN_ERRORS: dict[str, tuple[dict[str, str], dict[str, str], int, str]] = {
     ),
     "no refresh token": ({"grant_type": "refresh_token", "client_id": "desktop"}, {}, 400, "invalid_request"),
     "unknown refresh token": (
-        {"grant_type": "refresh_token", "client_id": "desktop", "refresh_token": "mcpr-" + "a" * 22 + "." + "a" * 43},
+        {
+            "grant_type": "refresh_token",
+            "client_id": "desktop",
+            "refresh_token": f"mcpr-{'a' * 22}.{'a' * 22}.{'a' * 43}",
+        },
         {},
         400,
         "invalid_grant",

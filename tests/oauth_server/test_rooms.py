@@ -20,7 +20,7 @@ RINGS = [
     ["clients"],
     ["keeping", "signing_keys"],
     ["storage", "registration"],
-    ["metadata"],
+    ["metadata", "standing"],
     ["settings"],
     ["people", "redirects", "resources", "scopes", "records"],
 ]
@@ -34,6 +34,7 @@ PURE = [
     "resources",
     "scopes",
     "settings",
+    "standing",
 ]
 PURE += ["signing_keys", "translations"]
 OUTSIDE = {"os", "io", "sys", "time", "socket", "subprocess", "pathlib", "logging", "asyncio", "threading", "tempfile"}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from authorization_server.people import Rule
+from authorization_server.people import Ending, Rule
 from authorization_server.settings import KNOWN, read_settings
 from authorizing.world import HTTPS, environment
 from mcp_faas.settings.values import SettingsError
@@ -52,6 +52,20 @@ def test_all_of_them() -> None:
     assert read_settings(environment(PLACE, OAUTH_REDIRECT_SCHEMES="none")).redirect_schemes == ()
 
 
+def test_ended_logins() -> None:
+    words = (
+        "alice@example.com bob@example.com@2026-01-31T18:00Z *@1970-01-01T00:01Z x@163.com auth0|5e@2026-01-31T18:01Z"
+    )
+    assert read_settings(environment(PLACE, OAUTH_ENDED=words)).ended == (
+        Ending("alice@example.com", None),
+        Ending("bob@example.com", 1_769_882_400),
+        Ending(None, 60),
+        Ending("x@163.com", None),
+        Ending("auth0|5e", 1_769_882_460),
+    )
+    assert read_settings(environment(PLACE, **GITHUB, OAUTH_ENDED="github:1 *@2026-01-31T18:00Z")).ended[0].subject
+
+
 WRONG: dict[str, dict[str, str]] = {
     "OAUTH_ISSUER": {"OAUTH_ISSUER": ""},
     "OAUTH_ISSUER with a path": {"OAUTH_ISSUER": "https://mcp.example.com/oauth"},
@@ -82,6 +96,14 @@ WRONG: dict[str, dict[str, str]] = {
     "OAUTH_ALLOWED_DOMAINS with an address": {"OAUTH_ALLOWED_DOMAINS": "a@example.com"},
     "OAUTH_ALLOWED_DOMAINS with a wildcard": {"OAUTH_ALLOWED_DOMAINS": "*.example.com"},
     "OAUTH_ALLOWED_USERS with commas": {"OAUTH_ALLOWED_USERS": "alice, bob"},
+    "OAUTH_ENDED for ever for everybody": {"OAUTH_ENDED": "*"},
+    "OAUTH_ENDED with a day alone": {"OAUTH_ENDED": "dev@2026-01-31"},
+    "OAUTH_ENDED with a time that is none": {"OAUTH_ENDED": "dev@2026-02-30T18:00Z"},
+    "OAUTH_ENDED without a zone": {"OAUTH_ENDED": "dev@2026-01-31T18:00"},
+    "OAUTH_ENDED with seconds": {"OAUTH_ENDED": "dev@1795000000"},
+    "OAUTH_ENDED without a subject": {"OAUTH_ENDED": "@2026-01-31T18:00Z"},
+    "OAUTH_ENDED with a login name": {**GITHUB, "OAUTH_ENDED": "alice"},
+    "OAUTH_ENDED with a slip": {**GITHUB, "OAUTH_ENDED": "github:1@31.1.2026"},
     "OAUTH_SCOPE_RULES": {"OAUTH_SCOPE_RULES": "mcp:admin"},
     "OAUTH_SCOPE_RULES for an unknown scope": {"OAUTH_SCOPE_RULES": "other=user:alice"},
     "OAUTH_SCOPES with a quote": {"OAUTH_SCOPES": 'mcp:tools a"b'},

@@ -181,11 +181,12 @@ class Flow:
     def _conclude(self, waiting: Waiting, person: Person, story: Story) -> Onward:
         authorization, now = waiting.authorization, self._now
         back, admission = self._back(authorization), self._settings.admission
-        story.subject = person.subject
-        if not admission.admits(person) or self._clients.is_machine(person.subject):
+        story.subject, marks = person.subject, admission.marks(person)
+        ended = self._settings.has_ended(person.subject, now)
+        if ended or not admission.admits(marks) or self._clients.is_machine(person.subject):
             story.reason = "person_not_admitted"
             raise ReturnError(back, "access_denied", "This account may not log in here.")
-        granted = admission.scopes(person, authorization.scopes)
+        granted = admission.scopes(marks, authorization.scopes)
         story.scopes = granted
         if authorization.scopes and not granted:
             story.reason = "person_without_scope"
@@ -203,6 +204,8 @@ class Flow:
             code=code.digest,
             code_expires_at=now + self._settings.code_seconds,
             expires_at=now + self._settings.refresh_token_seconds,
+            given_at=now,
+            marks=marks,
         )
         if not keep(self._storage, code.key, grant):
             raise StorageUnavailable("a new code was there already")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from authorization_server.storage import Storage, StorageUnavailable, Stored
 
 ATTEMPTS = 12  # each time somebody else has won; nearly every contest is over after two
 LONGEST_PAUSE_SECONDS = 0.05
+logger = logging.getLogger(__name__)
 
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
@@ -50,9 +52,14 @@ def change(storage: Storage, kind: type[R], key: str, rule: Callable[[R | None],
 
 
 def _parsed(kind: type[R], stored: Stored | None) -> R | None:
+    """The record; none if it cannot be read, which a rule answers as one that is gone: people log in again.
+
+    It never mends itself, so 503 would have its client wait for ever, after a roll-back above all.
+    """
     if stored is None:
         return None
     try:
         return parse(kind, stored.record)
     except RecordBroken as error:
-        raise StorageUnavailable(str(error)) from None
+        logger.error("%s; it counts as if it were not there", error)  # noqa: TRY400 - a traceback adds nothing
+        return None

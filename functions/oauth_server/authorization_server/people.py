@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from mcp_faas.auth.scopes import covers
+
+Kind = Literal["user", "org", "domain"]
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,19 @@ class Rule:
     """A scope that is only for some: `users`, `organisations` or `domains` of mail addresses."""
 
     scope: str
-    kind: Literal["user", "org", "domain"]
+    kind: Kind
     value: str
+
+
+@dataclass(frozen=True)
+class Ending:
+    """An entry of OAUTH_ENDED: the logins of one person, or of everybody, that count no longer."""
+
+    subject: str | None  # None for everybody
+    before: int | None  # seconds; those that began earlier. None for all, those to come as well
+
+    def covers(self, subject: str, given_at: int) -> bool:
+        return self.subject in (None, subject) and (self.before is None or given_at < self.before)
 
 
 @dataclass(frozen=True)
@@ -57,30 +70,44 @@ class Admission:
     def _has_rule(self, kind: str) -> bool:
         return any(rule.kind == kind for rule in self.rules)
 
-    def admits(self, person: Person) -> bool:
-        """May this person log in at all?"""
-        return (
-            any(_is("user", user, person) for user in self.users)
-            or any(_is("org", organisation, person) for organisation in self.organisations)
-            or any(_is("domain", domain, person) for domain in self.domains)
-        )
+    def marks(self, person: Person) -> tuple[str, ...]:
+        """The entries, of the lists and of the rules, that are true of this person, as `user:alice` or `org:acme`.
 
-    def scopes(self, person: Person, wanted: Iterable[str]) -> tuple[str, ...]:
-        """Of the scopes that a request can lead to, those that this person may get.
+        They are all that decides, so a login that began long ago can be judged by other lists and rules than those of
+        its time, and without the provider. What only a newer entry says is not known of it.
+        """
+        entries = {*self._lists(), *((rule.kind, rule.value) for rule in self.rules)}
+        return tuple(sorted(_mark(kind, value) for kind, value in entries if _is(kind, value, person)))
+
+    def admits(self, marks: Collection[str]) -> bool:
+        """May a person of these marks log in at all?"""
+        return any(_mark(kind, value) in marks for kind, value in self._lists())
+
+    def scopes(self, marks: Collection[str], wanted: Iterable[str]) -> tuple[str, ...]:
+        """Of the scopes that a request can lead to, those that a person of these marks may get.
 
         A scope that a rule names, and everything below it, is for those alone whom one of its rules names; a scope that
         would cover a named one is not given to others either.
         """
-        return tuple(scope for scope in wanted if self._may(person, scope))
+        return tuple(scope for scope in wanted if self._may(marks, scope))
 
-    def _may(self, person: Person, scope: str) -> bool:
+    def _lists(self) -> Iterator[tuple[Kind, str]]:
+        yield from (("user", user) for user in self.users)
+        yield from (("org", organisation) for organisation in self.organisations)
+        yield from (("domain", domain) for domain in self.domains)
+
+    def _may(self, marks: Collection[str], scope: str) -> bool:
         reserved = {rule.scope for rule in self.rules if covers((rule.scope,), scope) or covers((scope,), rule.scope)}
         return all(
-            any(_is(rule.kind, rule.value, person) for rule in self.rules if rule.scope == name) for name in reserved
+            any(_mark(rule.kind, rule.value) in marks for rule in self.rules if rule.scope == name) for name in reserved
         )
 
 
-def _is(kind: Literal["user", "org", "domain"], value: str, person: Person) -> bool:
+def _mark(kind: Kind, value: str) -> str:
+    return f"{kind}:{value}"
+
+
+def _is(kind: Kind, value: str, person: Person) -> bool:
     """Names and addresses are ASCII without regard to case; a subject is compared as it is."""
     if kind == "user":
         # Somebody's number is somebody else's possible login name: a number always means the subject.

@@ -35,6 +35,7 @@ from authorization_server.metadata import AUTH_METHODS, SECRET_METHODS
 from authorization_server.records import Refused, handles
 from authorization_server.records.grants import Grant, Granted, Redemption, Renewal, alive, redeem, renew, revoke
 from authorization_server.settings import Settings
+from authorization_server.standing import standing
 from authorization_server.storage import Storage
 from mcp_faas.auth.scopes import covers, least
 
@@ -145,6 +146,9 @@ class Protocol(AuthorizationServer):  # type: ignore[misc]
     @property
     def now(self) -> int:
         return int(self._clock())
+
+    def standing(self, grant: Grant) -> tuple[str, ...] | Refused:
+        return standing(grant, self.settings)
 
     def token(self, request: FormRequest) -> Answer:
         answer: Answer = self._checked(request, self.create_token_response)
@@ -292,9 +296,12 @@ class CodeGrant(_Grant):
             verifier,
             self._resource(),
             refresh.digest if refresh else None,
+            refresh.line_digest if refresh else None,
         )
         server.keys.signer()  # a code is not used up for nothing
-        outcome = change(server.storage, Grant, handle.key, lambda grant: redeem(grant, asked, server.now))
+        outcome = change(
+            server.storage, Grant, handle.key, lambda grant: redeem(grant, asked, server.now, server.standing)
+        )
         if isinstance(outcome, Refused):
             raise server.refuse(request, outcome)
         return 200, server.issue(request, outcome, handle.key, refresh.text if refresh else None), ()
@@ -310,12 +317,19 @@ class RefreshGrant(_Grant):
         handle = handles.read("refresh", self._needed("refresh_token"))
         if handle is None:
             raise server.refuse(request, Refused("invalid_grant", "refresh_token_malformed"))
-        fresh = handles.mint("refresh", handle.name)
+        fresh = handles.mint("refresh", handle.name, handle.line)
         asked = Renewal(
-            request.client.get_client_id(), handle.digest, fresh.digest, _scopes(request) or None, self._resource()
+            request.client.get_client_id(),
+            handle.line_digest,
+            handle.digest,
+            fresh.digest,
+            _scopes(request) or None,
+            self._resource(),
         )
         server.keys.signer()
-        outcome = change(server.storage, Grant, handle.key, lambda grant: renew(grant, asked, server.now))
+        outcome = change(
+            server.storage, Grant, handle.key, lambda grant: renew(grant, asked, server.now, server.standing)
+        )
         if isinstance(outcome, Refused):
             raise server.refuse(request, outcome)
         server.clients.note_use(request.client.get_client_id())
@@ -365,34 +379,45 @@ def machine_scopes(client: Client, asked: tuple[str, ...], settings: Settings) -
 
 
 class _Token:
-    """What a caller presents to be revoked or described, if it is one of ours."""
+    """What a caller presents to be revoked or described, if it is one of ours. What has expired is none."""
 
     def __init__(self, server: Protocol, text: str) -> None:
         self.claims: Mapping[str, Any] | None = None
         self.key: str | None = None  # of the grant's record; None for a machine's token
         handle = handles.read("refresh", text)
         self.refresh = None if handle is None else handle.digest
+        self.line = None if handle is None else handle.line_digest
         if handle is not None:
             self.key = handle.key
         else:
-            self.claims = access_tokens.read(text, server.keys.key_set(), server.settings.issuer)
-            key = (self.claims or {}).get(access_tokens.GRANT_CLAIM)
-            self.key = key if isinstance(key, str) else None
+            claims = access_tokens.read(text, server.keys.key_set(), server.settings.issuer)
+            if claims is not None and claims["exp"] > server.now:
+                self.claims = claims
+                self.key = claims.get(access_tokens.GRANT_CLAIM)
         self.grant = find(server.storage, Grant, self.key) if self.key else None
+        self.standing = server.standing
 
     def describe(self, now: int) -> dict[str, Any] | None:
-        """RFC 7662 §2.2 of a token that counts now."""
-        if self.claims is not None and self.claims["exp"] > now and (self.key is None or alive(self.grant, now)):
-            names = ("iss", "aud", "sub", "client_id", "iat", "exp", "jti", "scope", "auth_time")
-            told = {name: self.claims[name] for name in names if name in self.claims}
-            return {"active": True, "token_type": "Bearer", **told}
-        grant = self.grant
-        if self.refresh is None or grant is None or not alive(grant, now):
+        """RFC 7662 §2.2 of a token that counts now, with those of its scopes that do."""
+        grant, claims = self.grant, self.claims
+        if claims is not None and self.key is None:  # a machine's
+            return {"active": True, "token_type": "Bearer", **_told(claims)}
+        if grant is None or not alive(grant, now) or isinstance(left := self.standing(grant), Refused):
             return None
+        if claims is not None:
+            told = _told(claims)
+            if "scope" in told:
+                told["scope"] = " ".join(scope for scope in told["scope"].split() if scope in left)
+            return {"active": True, "token_type": "Bearer", **told}
         if not (handles.same(grant.current, self.refresh) or handles.same(grant.previous, self.refresh)):
             return None
         found = {"sub": grant.subject, "client_id": grant.client_id, "aud": grant.resource, "exp": grant.expires_at}
-        return {"active": True, "scope": " ".join(grant.scopes), **found}
+        return {"active": True, "scope": " ".join(left), **found}
+
+
+def _told(claims: Mapping[str, Any]) -> dict[str, Any]:
+    names = ("iss", "aud", "sub", "client_id", "iat", "exp", "jti", "scope", "auth_time")
+    return {name: claims[name] for name in names if name in claims}
 
 
 class Revocation(RevocationEndpoint):  # type: ignore[misc]
@@ -410,9 +435,9 @@ class Revocation(RevocationEndpoint):  # type: ignore[misc]
 
     def revoke_token(self, token: _Token, request: FormRequest) -> None:
         client_id = request.client.get_client_id()
-        done = change(self.server.storage, Grant, token.key or "", lambda grant: revoke(grant, client_id))
-        if not done:
-            raise self.server.refuse(request, Refused("invalid_grant", "token_of_another_client"))
+        done = change(self.server.storage, Grant, token.key or "", lambda grant: revoke(grant, client_id, token.line))
+        if done is not None:
+            raise self.server.refuse(request, done)
 
 
 class Introspection(IntrospectionEndpoint):  # type: ignore[misc]

@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from typing import Literal, cast
 from urllib.parse import urlsplit
 
-from authorization_server.people import Admission, Rule
+from authorization_server.people import Admission, Ending, Kind, Rule
 from authorization_server.redirects import LOOPBACK_HOSTS, check_scheme
 from mcp_faas.auth.scopes import OFFLINE_ACCESS, covers, is_scope
 from mcp_faas.settings import read_log_level
@@ -43,6 +44,7 @@ KNOWN = (
     "OAUTH_ALLOWED_USERS",
     "OAUTH_CLIENTS",
     "OAUTH_CLIENT_METADATA_DOCUMENTS",
+    "OAUTH_ENDED",
     "OAUTH_GITHUB_URL",
     "OAUTH_ISSUER",
     "OAUTH_LOCAL_PASSPHRASE",
@@ -61,6 +63,7 @@ KNOWN = (
 )
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _RULE = re.compile(r"(?P<scope>.+)=(?P<kind>user|org|domain):(?P<value>.+)")
+_ENDED = re.compile(r"(?P<subject>[^@].*?)(?:@(?P<time>[0-9]+|[0-9]{4}-.*))?")
 _KEEP_IT = "Put it into a file or into Secrets Manager, and name that."
 
 
@@ -86,6 +89,7 @@ class Settings:
     signing_keys: str = field(repr=False)
     login: LoginSettings
     admission: Admission
+    ended: tuple[Ending, ...]
     scopes: tuple[str, ...]  # what may be granted at all
     needed_scopes: tuple[str, ...]  # MCP_SCOPES: what every request to a resource needs
     clients: str | None = field(repr=False)
@@ -102,6 +106,10 @@ class Settings:
     def local(self) -> bool:
         """Is this server for one machine alone, by plain http?"""
         return self.issuer.startswith("http://")
+
+    def has_ended(self, subject: str, given_at: int) -> bool:
+        """Does a login of this person, begun then, count no longer by OAUTH_ENDED?"""
+        return any(ending.covers(subject, given_at) for ending in self.ended)
 
     def url(self, path: str) -> str:
         """The public URL of an endpoint. Nothing is ever built from a header."""
@@ -125,6 +133,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         signing_keys=read_signing_keys(environ),
         login=_login(environ, issuer),
         admission=_admission(environ, scopes),
+        ended=_ended(environ),
         scopes=scopes,
         needed_scopes=needed,
         clients=_optional_address(environ, "OAUTH_CLIENTS", "It holds a JSON list of clients, each as in RFC 7591 §2."),
@@ -242,13 +251,36 @@ def _admission(environ: Mapping[str, str], scopes: tuple[str, ...]) -> Admission
                 f'OAUTH_SCOPE_RULES holds "{word}"; a rule is SCOPE=user:NAME, SCOPE=org:NAME or SCOPE=domain:NAME, '
                 "with a scope that OAUTH_SCOPES allows."
             )
-        rules.append(Rule(found["scope"], cast(Literal["user", "org", "domain"], found["kind"]), found["value"]))
+        rules.append(Rule(found["scope"], cast(Kind, found["kind"]), found["value"]))
     return Admission(
         frozenset(words(environ, "OAUTH_ALLOWED_USERS")),
         frozenset(words(environ, "OAUTH_ALLOWED_ORGS")),
         frozenset(words(environ, "OAUTH_ALLOWED_DOMAINS")),
         tuple(rules),
     )
+
+
+def _ended(environ: Mapping[str, str]) -> tuple[Ending, ...]:
+    """An entry that would end nothing, by a slip, must not look as if it did."""
+    made = []
+    for word in words(environ, "OAUTH_ENDED"):
+        found = _ENDED.fullmatch(word)
+        subject, time = (found["subject"], found["time"]) if found else ("", None)
+        try:
+            before = None if time is None else datetime.strptime(time, "%Y-%m-%dT%H:%MZ").replace(tzinfo=timezone.utc)
+        except ValueError:
+            subject, before = "", None
+        if not subject or (subject == "*" and before is None):
+            raise SettingsError(
+                f'OAUTH_ENDED holds "{word}"; it takes SUBJECT, SUBJECT@TIME or *@TIME, with a time like '
+                "2026-01-31T18:00Z."
+            )
+        if environ.get("OAUTH_LOGIN") == "github" and not re.fullmatch(r"\*|github:[^@]+", subject):
+            raise SettingsError(
+                f'OAUTH_ENDED holds "{word}"; name the subject as the audit line has it, like github:583231.'
+            )
+        made.append(Ending(None if subject == "*" else subject, None if before is None else int(before.timestamp())))
+    return tuple(made)
 
 
 def _scopes(environ: Mapping[str, str], name: str) -> tuple[str, ...]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+import json
+from dataclasses import dataclass, field, fields, replace
 
 import pytest
 from hypothesis import settings
@@ -11,13 +12,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from authorization_server.records import RecordBroken, Refused, dump, parse
 from authorization_server.records import grants as module
-from authorization_server.records.grants import Grant, Granted, Redemption, Renewal, alive, redeem, renew, revoke
+from authorization_server.records.grants import Grant, Granted, Redemption, Renewal, alive, revoke
 from authorization_server.records.handles import derive, digest, s256
 
 NOW = 1_795_000_000
 VERIFIER = derive("test", "verifier")
 CHALLENGE = s256(VERIFIER) or ""
-CODE, FIRST, SECOND, THIRD = (digest(name) for name in ("code", "first", "second", "third"))
+CODE, LINE, FIRST, SECOND, THIRD = (digest(name) for name in ("code", "line", "first", "second", "third"))
 REDIRECT = "https://client.example.com/callback"
 GRANT = Grant(
     client_id="client",
@@ -31,10 +32,22 @@ GRANT = Grant(
     code=CODE,
     code_expires_at=NOW + 60,
     expires_at=NOW + 3600,
+    given_at=NOW,
+    marks=("org:acme", "user:somebody"),
 )
-ASKED = Redemption("client", CODE, REDIRECT, VERIFIER, GRANT.resource, FIRST)
-REDEEMED = replace(GRANT, redeemed_at=NOW, current=FIRST)
+ASKED = Redemption("client", CODE, REDIRECT, VERIFIER, GRANT.resource, FIRST, LINE)
+REDEEMED = replace(GRANT, redeemed_at=NOW, current=FIRST, line=LINE)
 RENEWED = replace(REDEEMED, current=SECOND, previous=FIRST)
+WITHOUT_REFRESH = replace(GRANT, redeemed_at=NOW)
+
+
+def redeem(grant: Grant | None, asked: Redemption, now: int) -> tuple[Grant | None, Granted | Refused]:
+    """While the settings are what they were."""
+    return module.redeem(grant, asked, now, lambda found: found.scopes)
+
+
+def renew(grant: Grant | None, asked: Renewal, now: int) -> tuple[Grant | None, Granted | Refused]:
+    return module.renew(grant, asked, now, lambda found: found.scopes)
 
 
 def test_a_code_gives_tokens() -> None:
@@ -45,9 +58,12 @@ def test_a_code_gives_tokens() -> None:
 
 
 def test_a_code_may_bring_no_refresh_token() -> None:
-    after, outcome = redeem(GRANT, replace(ASKED, fresh=None), NOW)
+    after, outcome = redeem(GRANT, replace(ASKED, fresh=None, line=None), NOW)
     assert isinstance(outcome, Granted)
-    assert renew(after, Renewal("client", FIRST, SECOND), NOW)[1] == Refused("invalid_grant", "refresh_token_unknown")
+    assert after == WITHOUT_REFRESH
+    assert renew(after, Renewal("client", LINE, FIRST, SECOND), NOW)[1] == Refused(
+        "invalid_grant", "refresh_token_unknown"
+    )
 
 
 WRONG = {
@@ -98,42 +114,72 @@ def test_a_code_used_twice_ends_what_it_brought(grant: Grant, later: int) -> Non
     assert after == replace(grant, ended="code_replayed", current=None, previous=None)
     assert not alive(after, NOW + later)
     assert redeem(after, ASKED, NOW)[1] == Refused("invalid_grant", "grant_ended")
-    assert renew(after, Renewal("client", FIRST, THIRD), NOW)[1] == Refused("invalid_grant", "grant_ended")
+    assert renew(after, Renewal("client", LINE, FIRST, THIRD), NOW)[1] == Refused("invalid_grant", "grant_ended")
 
 
 def test_a_refresh_token_is_replaced() -> None:
-    after, outcome = renew(REDEEMED, Renewal("client", FIRST, SECOND), NOW)
+    after, outcome = renew(REDEEMED, Renewal("client", LINE, FIRST, SECOND), NOW)
     assert after == RENEWED
     assert outcome == Granted(RENEWED, ("read", "write"), NOW + 3600)
 
 
 def test_the_one_before_is_good_until_the_new_one_is_used() -> None:
-    again, outcome = renew(RENEWED, Renewal("client", FIRST, THIRD), NOW)
+    again, outcome = renew(RENEWED, Renewal("client", LINE, FIRST, THIRD), NOW)
     assert isinstance(outcome, Granted)
     assert again == replace(RENEWED, current=THIRD)
-    used, outcome = renew(RENEWED, Renewal("client", SECOND, THIRD), NOW)
+    used, outcome = renew(RENEWED, Renewal("client", LINE, SECOND, THIRD), NOW)
     assert isinstance(outcome, Granted)
     assert used is not None
     assert (used.current, used.previous) == (THIRD, SECOND)
-    after, outcome = renew(used, Renewal("client", FIRST, digest("fourth")), NOW)
+    after, outcome = renew(used, Renewal("client", LINE, FIRST, digest("fourth")), NOW)
     assert outcome == Refused("invalid_grant", "refresh_token_replayed")
     assert after is not None
     assert after.ended == "refresh_token_replayed"
 
 
 def test_a_superseded_one_ends_all() -> None:
-    again, _ = renew(RENEWED, Renewal("client", FIRST, THIRD), NOW)
-    after, outcome = renew(again, Renewal("client", SECOND, digest("fourth")), NOW)
+    again, _ = renew(RENEWED, Renewal("client", LINE, FIRST, THIRD), NOW)
+    after, outcome = renew(again, Renewal("client", LINE, SECOND, digest("fourth")), NOW)
     assert outcome == Refused("invalid_grant", "refresh_token_replayed")
     assert not alive(after, NOW)
 
 
 @pytest.mark.parametrize("token", [FIRST, digest("dead")])
 def test_another_client_changes_nothing(token: str) -> None:
-    after, outcome = renew(REDEEMED, Renewal("other", token, SECOND), NOW)
+    after, outcome = renew(REDEEMED, Renewal("other", LINE, token, SECOND), NOW)
     assert after is REDEEMED
     assert outcome == Refused("invalid_grant", "refresh_token_of_another_client")
-    assert revoke(REDEEMED, "other") == (REDEEMED, False)
+    other = (REDEEMED, Refused("invalid_grant", "token_of_another_client"))
+    assert revoke(REDEEMED, "other", LINE) == other
+    assert revoke(REDEEMED, "other", None) == other
+
+
+# What somebody can have of a grant without a refresh token of it: the code, and what can be made of that.
+STRANGERS = {
+    "the code's secret": CODE,
+    "a token of another line": FIRST,
+    "a dead token of another line": digest("dead"),
+    "nothing": digest(""),
+}
+
+
+@pytest.mark.parametrize("token", STRANGERS.values(), ids=STRANGERS)
+@pytest.mark.parametrize("line", [digest(""), digest("guess"), CODE], ids=["no line", "another", "the code's"])
+@pytest.mark.parametrize("client", ["client", "other"])
+@pytest.mark.parametrize(
+    "grant", [GRANT, REDEEMED, RENEWED, WITHOUT_REFRESH], ids=["fresh", "redeemed", "renewed", "without refresh"]
+)
+def test_who_has_had_no_refresh_token_changes_nothing(grant: Grant, client: str, line: str, token: str) -> None:
+    after, outcome = renew(grant, Renewal(client, line, token, THIRD), NOW)
+    assert after is grant
+    assert outcome == Refused("invalid_grant", "refresh_token_unknown")
+    assert revoke(grant, client, line) == (grant, None)
+
+
+def test_what_was_not_redeemed_is_not_revoked() -> None:
+    for line in (None, LINE, digest("")):
+        assert revoke(GRANT, "client", line) == (GRANT, None)
+    assert isinstance(redeem(GRANT, ASKED, NOW)[1], Granted)
 
 
 SCOPES: dict[tuple[str, ...] | None, tuple[str, ...] | None] = {
@@ -149,7 +195,7 @@ SCOPES: dict[tuple[str, ...] | None, tuple[str, ...] | None] = {
 
 @pytest.mark.parametrize("asked", SCOPES)
 def test_scopes_only_shrink(asked: tuple[str, ...] | None) -> None:
-    after, outcome = renew(REDEEMED, Renewal("client", FIRST, SECOND, asked), NOW)
+    after, outcome = renew(REDEEMED, Renewal("client", LINE, FIRST, SECOND, asked), NOW)
     wanted = SCOPES[asked]
     if wanted is None:
         assert (after, outcome) == (REDEEMED, Refused("invalid_scope", "scope_not_granted"))
@@ -161,24 +207,66 @@ def test_scopes_only_shrink(asked: tuple[str, ...] | None) -> None:
 
 
 def test_another_resource_is_refused_and_costs_no_token() -> None:
-    asked = Renewal("client", FIRST, SECOND, resource="https://other.example.com/mcp")
+    asked = Renewal("client", LINE, FIRST, SECOND, resource="https://other.example.com/mcp")
     assert renew(REDEEMED, asked, NOW) == (REDEEMED, Refused("invalid_target", "resource_differs"))
     assert isinstance(renew(REDEEMED, replace(asked, resource=GRANT.resource), NOW)[1], Granted)
 
 
+GONE = Refused("invalid_grant", "person_not_admitted")
+
+
+def test_what_the_settings_do_not_allow_any_longer_is_refused_and_costs_nothing() -> None:
+    asked = Renewal("client", LINE, FIRST, SECOND)
+    assert module.redeem(GRANT, ASKED, NOW, lambda grant: GONE) == (GRANT, GONE)
+    assert module.renew(REDEEMED, asked, NOW, lambda grant: GONE) == (REDEEMED, GONE)
+    assert isinstance(renew(REDEEMED, asked, NOW)[1], Granted)
+
+
+def test_a_dead_token_ends_all_whatever_the_settings_allow() -> None:
+    after, outcome = module.renew(REDEEMED, Renewal("client", LINE, THIRD, SECOND), NOW, lambda grant: GONE)
+    assert outcome == Refused("invalid_grant", "refresh_token_replayed")
+    assert not alive(after, NOW)
+
+
+LEFT: list[tuple[tuple[str, ...], tuple[str, ...] | None, tuple[str, ...] | None]] = [
+    (("read",), None, ("read",)),
+    (("read",), ("write", "read"), ("read",)),  # a client that always asks for all it once got
+    (("read",), ("write",), None),
+    ((), None, None),
+    ((), (), ()),
+    (("read", "write", "admin"), None, ("read", "write")),  # what was not granted does not come by a setting
+]
+
+
+@pytest.mark.parametrize(("left", "asked", "given"), LEFT, ids=range(len(LEFT)))
+def test_scopes_that_the_settings_do_not_allow_any_longer_are_left_out(
+    left: tuple[str, ...], asked: tuple[str, ...] | None, given: tuple[str, ...] | None
+) -> None:
+    after, outcome = module.renew(REDEEMED, Renewal("client", LINE, FIRST, SECOND, asked), NOW, lambda grant: left)
+    if given is None:
+        assert (after, outcome) == (REDEEMED, Refused("invalid_grant", "scopes_withdrawn"))
+    else:
+        assert outcome == Granted(RENEWED, given, NOW + 3600)
+        assert after == RENEWED, "they come back with the settings"
+    if asked is None:
+        _, outcome = module.redeem(GRANT, ASKED, NOW, lambda grant: left)
+        assert (outcome.scopes if isinstance(outcome, Granted) else None) == given
+
+
 def test_the_end_is_absolute() -> None:
-    assert isinstance(renew(REDEEMED, Renewal("client", FIRST, SECOND), NOW + 3599)[1], Granted)
-    after, outcome = renew(REDEEMED, Renewal("client", FIRST, SECOND), NOW + 3600)
+    assert isinstance(renew(REDEEMED, Renewal("client", LINE, FIRST, SECOND), NOW + 3599)[1], Granted)
+    after, outcome = renew(REDEEMED, Renewal("client", LINE, FIRST, SECOND), NOW + 3600)
     assert (after, outcome) == (REDEEMED, Refused("invalid_grant", "grant_expired"))
 
 
 def test_revocation_ends_all_of_it_and_says_so_once() -> None:
-    after, done = revoke(RENEWED, "client")
-    assert done
-    assert after == replace(RENEWED, ended="revoked", current=None, previous=None)
-    assert revoke(after, "client") == (after, True)
-    assert revoke(None, "client") == (None, False)
-    assert redeem(revoke(GRANT, "client")[0], ASKED, NOW)[1] == Refused("invalid_grant", "grant_ended")
+    ended = replace(RENEWED, ended="revoked", current=None, previous=None)
+    for line in (LINE, None):
+        assert revoke(RENEWED, "client", line) == (ended, None)
+        assert revoke(ended, "client", line) == (ended, None)
+        assert revoke(None, "client", line) == (None, None)
+    assert redeem(ended, ASKED, NOW)[1] == Refused("invalid_grant", "grant_ended")
+    assert renew(ended, Renewal("client", LINE, SECOND, THIRD), NOW)[1] == Refused("invalid_grant", "grant_ended")
 
 
 def test_what_is_alive() -> None:
@@ -190,16 +278,36 @@ def test_what_is_alive() -> None:
 
 @pytest.mark.parametrize("grant", [GRANT, REDEEMED, RENEWED, module.end(RENEWED, "revoked")])
 def test_a_record_comes_back_from_json(grant: Grant) -> None:
-    import json
-
     assert parse(Grant, json.loads(json.dumps(dump(grant)))) == grant
 
 
 def test_a_record_of_another_shape_is_broken() -> None:
     with pytest.raises(RecordBroken, match="Grant"):
         parse(Grant, {**dump(GRANT), "more": 1})
-    with pytest.raises(RecordBroken):
-        parse(Grant, {})
+    nothings: list[object] = [{}, [], [1], None, "text", 7, True]
+    for nothing in nothings:
+        with pytest.raises(RecordBroken, match="Grant"):
+            parse(Grant, nothing)
+
+
+ODD: list[object] = [None, True, 1, 1.5, "text", [], [1], {"x": 1}]
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(Grant)])
+def test_a_member_of_another_type_or_none_at_all_is_broken(name: str) -> None:
+    record = json.loads(json.dumps(dump(replace(RENEWED, ended="revoked"))))
+    optional = name in ("redeemed_at", "line", "current", "previous", "ended")
+    right = {type(record[name]), type(None)} if optional else {type(record[name])}
+    for value in ODD:
+        if type(value) not in right or value == [1]:
+            with pytest.raises(RecordBroken, match=f"Grant has a {name} "):
+                parse(Grant, {**record, name: value})
+    del record[name]
+    if optional:
+        assert getattr(parse(Grant, record), name) is None
+    else:
+        with pytest.raises(RecordBroken, match="other members"):
+            parse(Grant, record)
 
 
 @dataclass
@@ -252,7 +360,7 @@ class Family(RuleBasedStateMachine):
         """Somebody uses a token; its answer reaches the receiver, or nobody."""
         fresh, before = self.token(), self.grant
         was_dead, over = self.dead(token), before.ended is not None or self.now >= GRANT.expires_at
-        after, outcome = renew(before, Renewal("client", token, fresh, scopes, None), self.now)
+        after, outcome = renew(before, Renewal("client", LINE, token, fresh, scopes, None), self.now)
         assert after is not None
         self.grant = after
         if isinstance(outcome, Refused):

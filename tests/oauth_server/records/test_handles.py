@@ -16,7 +16,8 @@ PURPOSES: tuple[Purpose, ...] = ("authorization", "login", "code", "refresh")
 def test_a_handle_comes_back_from_its_text(purpose: Purpose) -> None:
     minted = mint(purpose)
     assert read(purpose, minted.text) == minted
-    assert re.fullmatch(r"mcp[aclr]-[A-Za-z0-9._-]{66}", minted.text)
+    assert re.fullmatch(r"mcp[aclr]-[A-Za-z0-9._-]{66}(?:[A-Za-z0-9._-]{23})?", minted.text)
+    assert bool(minted.line) is (purpose == "refresh")
     for other in PURPOSES:
         if other != purpose:
             assert read(other, minted.text) is None
@@ -30,16 +31,31 @@ def test_handles_of_one_record_share_its_key_and_no_secret() -> None:
     assert mint("refresh", code.name).digest != refresh.digest
 
 
+def test_refresh_tokens_have_a_line_that_no_code_tells() -> None:
+    code = mint("code")
+    first, other = mint("refresh", code.name), mint("refresh", code.name)
+    assert first.line_digest != other.line_digest
+    second = mint("refresh", code.name, first.line)
+    assert (second.key, second.line_digest) == (first.key, first.line_digest)
+    assert second.digest != first.digest
+    assert first.line not in code.text
+    for made in (first, second):
+        assert made.text.split(".")[1] == made.line
+
+
 def test_ten_thousand_are_ten_thousand() -> None:
     minted = [mint("refresh") for _ in range(10_000)]
     assert (
-        len({handle.name for handle in minted}) == len({handle.text.partition(".")[2] for handle in minted}) == 10_000
+        len({handle.name for handle in minted})
+        == len({handle.line for handle in minted})
+        == len({handle.text.rpartition(".")[2] for handle in minted})
+        == 10_000
     )
 
 
 def test_a_handle_is_not_printed() -> None:
-    minted = mint("code")
-    for part in (minted.name, minted.text.partition(".")[2]):
+    minted = mint("refresh")
+    for part in (minted.name, minted.line, minted.text.rpartition(".")[2]):
         assert part not in f"{minted!r} {minted}"
 
 
@@ -61,11 +77,14 @@ GOOD = mint("refresh").text
         GOOD.replace("mcpr", "mcpt"),
         GOOD[:-1] + "=",
         GOOD * 1000,
+        mint("code").text.replace("mcpc", "mcpr"),
+        GOOD.replace(".", "..", 1),
     ],
-    ids=range(12),
+    ids=range(14),
 )
 def test_what_has_not_the_form_is_none(text: str) -> None:
     assert read("refresh", text) is None
+    assert read("code", GOOD.replace("mcpr", "mcpc")) is None
 
 
 def test_nothing_is_the_same_as_nothing() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from authorization_server import keeping
-from authorization_server.records import grants, handles
+from authorization_server.records import Refused, grants, handles
 from authorization_server.records.grants import Grant, Granted, Redemption
 from authorization_server.storage import StorageUnavailable, Stored
 from authorization_server.storage import dynamodb as module
@@ -186,7 +186,7 @@ def test_a_code_is_redeemed_at_most_once_whatever_is_lost(
         keeping.keep(
             storage,
             code.key,
-            Grant("c", "s", "r", (), NOW, "u", True, challenge, code.digest, NOW + 60, LATER),
+            Grant("c", "s", "r", (), NOW, "u", True, challenge, code.digest, NOW + 60, LATER, NOW, ()),
         )
         began = len(road.calls)
 
@@ -195,10 +195,14 @@ def test_a_code_is_redeemed_at_most_once_whatever_is_lost(
 
         road.fail = fail
         asked = Redemption("c", code.digest, "u", VERIFIER, None, handles.mint("refresh", code.name).digest)
+
+        def redeem(found: Grant | None, asked: Redemption = asked) -> tuple[Grant | None, Granted | Refused]:
+            return grants.redeem(found, asked, NOW, lambda grant: grant.scopes)
+
         won: list[object] = []
         for _ in range(3):
             try:
-                outcome = keeping.change(storage, Grant, code.key, lambda found, a=asked: grants.redeem(found, a, NOW))  # type: ignore[misc]
+                outcome = keeping.change(storage, Grant, code.key, redeem)
             except StorageUnavailable:
                 road.fail = lambda called, number: None
                 continue

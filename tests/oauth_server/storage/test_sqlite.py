@@ -151,12 +151,14 @@ from authorization_server.records.grants import Grant, Granted, Redemption
 from authorization_server.storage import open_storage
 
 storage = open_storage(f"sqlite:{sys.argv[1]}")
-verifier = sys.argv[2]
+verifier, now = sys.argv[2], int(sys.argv[3])
 codes = sys.stdin.read().split()
 for line in codes:
     key, code = line.split(",")
     asked = Redemption("c", code, "u", verifier)
-    outcome = keeping.change(storage, Grant, key, lambda found: grants.redeem(found, asked, int(sys.argv[3])))
+    outcome = keeping.change(
+        storage, Grant, key, lambda found: grants.redeem(found, asked, now, lambda grant: grant.scopes)
+    )
     print(key if isinstance(outcome, Granted) else "-")
 storage.close()
 """
@@ -169,7 +171,7 @@ def test_processes_redeem_each_code_once(file: Path, storage: SqliteStorage) -> 
     codes = [handles.mint("code") for _ in range(CODES)]
     now = int(time.time())  # as the processes have it
     for code in codes:
-        grant = Grant("c", "s", "r", (), now, "u", True, challenge, code.digest, now + 600, now + 3600)
+        grant = Grant("c", "s", "r", (), now, "u", True, challenge, code.digest, now + 600, now + 3600, now, ())
         keeping.keep(storage, code.key, grant)
     path = f"{ROOT / 'functions'}:{ROOT / 'functions/oauth_server'}"
     command = [sys.executable, "-c", REDEEMER, str(file), verifier, str(now)]

@@ -6,12 +6,15 @@ in the same write that finds it replayed, however many try at once.
 The refresh token before the current one stays good until the current one is first used, because the answer that
 brought it may have been lost. Then it is dead. A dead one, or one that took the place of an answer that was not lost
 after all, shows that two hold tokens of this grant, and ends it: nobody knows which of them is the thief.
+
+Only who has had a refresh token can do that: its line says so. What the code is made of proves nothing but itself.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 from authorization_server.records import Refused
 from authorization_server.records.handles import s256, same
@@ -34,7 +37,10 @@ class Grant:
     code: str  # digest
     code_expires_at: int
     expires_at: int  # of everything; nothing moves it
+    given_at: int
+    marks: tuple[str, ...]  # the entries of the settings that were true of this person, `people.Admission.marks`
     redeemed_at: int | None = None
+    line: str | None = None  # digest of what all its refresh tokens have in common
     current: str | None = None  # digest of the newest refresh token
     previous: str | None = None  # digest of the one before it that is still good
     ended: str | None = None  # why
@@ -54,6 +60,7 @@ class Redemption:
     verifier: str | None
     resource: str | None = None
     fresh: str | None = None  # digest of the refresh token that the answer will bring, if it brings one
+    line: str | None = None  # digest of that one's line
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,7 @@ class Renewal:
     """A token request with a refresh token."""
 
     client_id: str
+    line: str  # digests, all three
     token: str
     fresh: str
     scopes: tuple[str, ...] | None = None
@@ -76,7 +84,13 @@ class Granted:
     until: int
 
 
-def redeem(grant: Grant | None, asked: Redemption, now: int) -> tuple[Grant | None, Granted | Refused]:
+# Which scopes of a grant today's settings still allow, or why none of it counts.
+Standing: TypeAlias = Callable[[Grant], tuple[str, ...] | Refused]
+
+
+def redeem(
+    grant: Grant | None, asked: Redemption, now: int, standing: Standing
+) -> tuple[Grant | None, Granted | Refused]:
     """Give the tokens for a code, once. Every check comes first, so who could not have redeemed it can end nothing."""
     if grant is None or not same(grant.code, asked.code):
         return grant, Refused("invalid_grant", "code_unknown")
@@ -94,13 +108,16 @@ def redeem(grant: Grant | None, asked: Redemption, now: int) -> tuple[Grant | No
         return end(grant, "code_replayed"), Refused("invalid_grant", "code_replayed")
     if now >= min(grant.code_expires_at, grant.expires_at):
         return grant, Refused("invalid_grant", "code_expired")
-    redeemed = replace(grant, redeemed_at=now, current=asked.fresh)
-    return redeemed, Granted(redeemed, grant.scopes, grant.expires_at)
+    scopes = _standing(grant, grant.scopes, standing)
+    if isinstance(scopes, Refused):
+        return grant, scopes
+    redeemed = replace(grant, redeemed_at=now, current=asked.fresh, line=asked.line)
+    return redeemed, Granted(redeemed, scopes, grant.expires_at)
 
 
-def renew(grant: Grant | None, asked: Renewal, now: int) -> tuple[Grant | None, Granted | Refused]:
-    """Give new tokens for a refresh token."""
-    if grant is None:
+def renew(grant: Grant | None, asked: Renewal, now: int, standing: Standing) -> tuple[Grant | None, Granted | Refused]:
+    """Give new tokens for a refresh token. What the settings do not allow any longer costs no token."""
+    if grant is None or not same(grant.line, asked.line):
         return grant, Refused("invalid_grant", "refresh_token_unknown")
     if grant.client_id != asked.client_id:
         return grant, Refused("invalid_grant", "refresh_token_of_another_client")
@@ -108,25 +125,39 @@ def renew(grant: Grant | None, asked: Renewal, now: int) -> tuple[Grant | None, 
         return grant, Refused("invalid_grant", "grant_ended")
     if now >= grant.expires_at:
         return grant, Refused("invalid_grant", "grant_expired")
-    if grant.current is None:  # its code has brought none
-        return grant, Refused("invalid_grant", "refresh_token_unknown")
     is_current, is_previous = same(grant.current, asked.token), same(grant.previous, asked.token)
     if not is_current and not is_previous:
         return end(grant, "refresh_token_replayed"), Refused("invalid_grant", "refresh_token_replayed")
     if asked.resource not in (None, grant.resource):
         return grant, Refused("invalid_target", "resource_differs")
-    scopes = grant.scopes if asked.scopes is None else asked.scopes
-    if not set(scopes) <= set(grant.scopes):
+    wanted = grant.scopes if asked.scopes is None else asked.scopes
+    if not set(wanted) <= set(grant.scopes):
         return grant, Refused("invalid_scope", "scope_not_granted")
+    scopes = _standing(grant, wanted, standing)
+    if isinstance(scopes, Refused):
+        return grant, scopes
     renewed = replace(grant, current=asked.fresh, previous=grant.current if is_current else grant.previous)
     return renewed, Granted(renewed, scopes, grant.expires_at)
 
 
-def revoke(grant: Grant | None, client_id: str) -> tuple[Grant | None, bool]:
-    """End the grant for the client that holds it (RFC 7009): all its tokens with it. False if there is none of it."""
-    if grant is None or grant.client_id != client_id:
-        return grant, False
-    return end(grant, "revoked"), True
+def _standing(grant: Grant, wanted: tuple[str, ...], standing: Standing) -> tuple[str, ...] | Refused:
+    left = standing(grant)
+    if isinstance(left, Refused):
+        return left
+    scopes = tuple(scope for scope in wanted if scope in left)
+    return Refused("invalid_grant", "scopes_withdrawn") if wanted and not scopes else scopes
+
+
+def revoke(grant: Grant | None, client_id: str, line: str | None) -> tuple[Grant | None, Refused | None]:
+    """End the grant for the client that holds it (RFC 7009), all its tokens with it; None also if there is none.
+
+    `line` is the digest of a refresh token's, None where an access token's signature has said what it is.
+    """
+    if grant is None or grant.redeemed_at is None or (line is not None and not same(grant.line, line)):
+        return grant, None
+    if grant.client_id != client_id:
+        return grant, Refused("invalid_grant", "token_of_another_client")
+    return end(grant, "revoked"), None
 
 
 def end(grant: Grant, why: str) -> Grant:

@@ -1,7 +1,9 @@
-"""Secrets that find their own record, `mcpr-NAME.SECRET`: minted, read, hashed and compared. PURE but for randomness.
+"""Secrets that find their own record, `mcpc-NAME.SECRET`: minted, read, hashed and compared. PURE but for randomness.
 
 The name is hashed to the record's key, the whole text to what the record holds; so neither can be read out of a
-storage. The name is as hard to guess as a secret: whoever knows it has had a code or a token of that record.
+storage. The name alone proves nothing: it is in the code, too, which passes through URLs. A refresh token,
+`mcpr-NAME.LINE.SECRET`, therefore has a line, which the first one brings and all later ones keep: whoever knows it has
+had a refresh token of that record.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from typing import Literal
 Purpose = Literal["authorization", "login", "code", "refresh"]
 _PREFIXES: dict[Purpose, str] = {"authorization": "mcpa", "login": "mcpl", "code": "mcpc", "refresh": "mcpr"}
 NAME_BYTES, SECRET_BYTES = 16, 32
-_FORM = re.compile(r"(mcp[aclr])-([A-Za-z0-9_-]{22})\.([A-Za-z0-9_-]{43})")
+_FORM = re.compile(r"(mcp[aclr])-([A-Za-z0-9_-]{22})(?:\.([A-Za-z0-9_-]{22}))?\.[A-Za-z0-9_-]{43}")
 _VERIFIER = re.compile(r"[A-Za-z0-9\-._~]{43,128}")  # RFC 7636 §4.1
 
 
@@ -28,6 +30,7 @@ class Handle:
     purpose: Purpose
     name: str = field(repr=False)
     text: str = field(repr=False)
+    line: str = field(default="", repr=False)  # of a refresh token alone
 
     @property
     def key(self) -> str:
@@ -39,19 +42,26 @@ class Handle:
         """What the record holds of this secret."""
         return digest(self.text)
 
+    @property
+    def line_digest(self) -> str:
+        """What the record holds of a refresh token's line."""
+        return digest(self.line)
 
-def mint(purpose: Purpose, name: str | None = None) -> Handle:
-    """A new secret: for a new record, or for the one of this name."""
+
+def mint(purpose: Purpose, name: str | None = None, line: str | None = None) -> Handle:
+    """A new secret: for a new record, or for the one of this name; a refresh token on a new line, or on this one."""
     name = name or secrets.token_urlsafe(NAME_BYTES)
-    return Handle(purpose, name, f"{_PREFIXES[purpose]}-{name}.{secrets.token_urlsafe(SECRET_BYTES)}")
+    line = (line or secrets.token_urlsafe(NAME_BYTES)) if purpose == "refresh" else ""
+    parts = [name, line, secrets.token_urlsafe(SECRET_BYTES)]
+    return Handle(purpose, name, f"{_PREFIXES[purpose]}-{'.'.join(filter(None, parts))}", line)
 
 
 def read(purpose: Purpose, text: str) -> Handle | None:
     """What somebody sent, if it has the form; whether it is right, its record knows."""
     found = _FORM.fullmatch(text)
-    if found is None or found[1] != _PREFIXES[purpose]:
+    if found is None or found[1] != _PREFIXES[purpose] or (found[3] is not None) is not (purpose == "refresh"):
         return None
-    return Handle(purpose, found[2], text)
+    return Handle(purpose, found[2], text, found[3] or "")
 
 
 def digest(secret: str) -> str:

@@ -67,7 +67,10 @@ class SqliteStorage:
             row = self._database.execute(
                 "SELECT record, version, expires_at FROM records WHERE kind = ? AND key = ?", (kind, key)
             ).fetchone()
-        return Stored(json.loads(row[0]), row[1], row[2]) if row else None
+        try:
+            return Stored(json.loads(row[0]), row[1], row[2]) if row else None
+        except ValueError:
+            raise StorageUnavailable(f"the SQLite file {self._path} holds a row of another shape") from None
 
     def replace(self, kind: str, key: str, stored: Stored, record: Mapping[str, Json], expires_at: int) -> bool:
         change = "UPDATE records SET record = ?, version = ?, expires_at = ? WHERE kind = ? AND key = ? AND version = ?"

@@ -1,0 +1,123 @@
+"""Somebody leaves, or a right is taken back: what a login of before is worth under the settings of today."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from authorizing.world import NOON, World, basic
+
+ANOTHER = "https://other.example/mcp"
+BEFORE = {
+    "OAUTH_ALLOWED_USERS": "dev somebody-else",
+    "OAUTH_RESOURCES": f"http://127.0.0.1:8787/mcp {ANOTHER}",
+    "OAUTH_SCOPE_RULES": "mcp:admin=user:dev",
+}
+GRANTED = "mcp:tools mcp:write mcp:admin"
+RESOURCE_SERVER = basic("resource-server", "resource-server-secret-0123")
+Reopen = Callable[..., World]
+
+
+@pytest.fixture
+def before(tmp_path: Path) -> World:
+    return World(tmp_path, changes=BEFORE)
+
+
+@pytest.fixture
+def reopen(before: World, tmp_path: Path) -> Reopen:
+    """The same server after a deployment with other settings."""
+
+    def reopened(**changes: str) -> World:
+        world = World(tmp_path, storage=before.storage, changes={**BEFORE, **changes})
+        world.key_document, world.now = before.key_document, before.now
+        return world
+
+    return reopened
+
+
+def introspect(world: World, token: str) -> dict[str, Any]:
+    found: dict[str, Any] = world.post("/introspect", RESOURCE_SERVER, token=token).json or {}
+    return found
+
+
+def told(capfd: pytest.CaptureFixture[str]) -> str:
+    """The reason in the last audit line."""
+    lines = [line for line in capfd.readouterr().out.splitlines() if line.startswith('{"audit"')]
+    reason: str = json.loads(lines[-1])["reason"]
+    return reason
+
+
+# What was changed, and the reason why nothing is given any longer.
+ENDED = {
+    "taken off the list": ({"OAUTH_ALLOWED_USERS": "somebody-else"}, "person_not_admitted"),
+    "all lists empty": ({"OAUTH_ALLOWED_USERS": ""}, "person_not_admitted"),
+    "in by another entry": ({"OAUTH_ALLOWED_USERS": "DEV"}, "person_not_admitted"),
+    "in by a rule alone": (
+        {"OAUTH_ALLOWED_USERS": "", "OAUTH_SCOPE_RULES": "mcp:tools=user:dev"},
+        "person_not_admitted",
+    ),
+    "resource gone": ({"OAUTH_RESOURCES": ANOTHER}, "resource_withdrawn"),
+    "scopes gone": ({"OAUTH_SCOPES": "new", "MCP_SCOPES": "", "OAUTH_SCOPE_RULES": ""}, "scopes_withdrawn"),
+    "person ended": ({"OAUTH_ENDED": "dev"}, "login_ended"),
+    "person's logins ended": ({"OAUTH_ENDED": "somebody-else dev@2027-01-15T08:01Z"}, "login_ended"),
+    "everybody's logins ended": ({"OAUTH_ENDED": "*@2027-01-15T08:01Z"}, "login_ended"),
+}
+
+
+@pytest.mark.parametrize(("changes", "reason"), ENDED.values(), ids=ENDED)
+def test_login_that_counts_no_longer(
+    before: World, reopen: Reopen, changes: dict[str, str], reason: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    tokens = before.tokens(scope=GRANTED, resource=before.resource)
+    code = before.code(scope=GRANTED, resource=before.resource)
+    after = reopen(**changes)
+    for way in ("refresh", "redeem"):
+        refused = after.refresh(tokens["refresh_token"]) if way == "refresh" else after.redeem(code)
+        assert (refused.status_code, (refused.json or {})["error"]) == (400, "invalid_grant")
+        assert told(capfd) == reason
+    asked = introspect(after, tokens["access_token"])
+    assert asked.get("scope", "") == "" if reason == "scopes_withdrawn" else asked == {"active": False}
+    if reason != "scopes_withdrawn":
+        assert introspect(after, tokens["refresh_token"]) == {"active": False}
+    # no token was used up and no grant ended: a slip of the operator's costs nobody a login
+    assert before.refresh(tokens["refresh_token"]).status_code == 200
+    assert before.redeem(code).status_code == 200
+
+
+NARROWED = {
+    "as it was": ({}, GRANTED),
+    "scopes fewer": ({"OAUTH_SCOPES": "mcp:tools mcp:admin"}, "mcp:tools mcp:admin"),
+    "rule for another": ({"OAUTH_SCOPE_RULES": "mcp:admin=user:somebody-else"}, "mcp:tools mcp:write"),
+    "rule new": ({"OAUTH_SCOPE_RULES": "mcp:write=user:somebody-else"}, "mcp:tools mcp:admin"),
+    "rule gone": ({"OAUTH_SCOPE_RULES": ""}, GRANTED),
+    "another ended": ({"OAUTH_ENDED": "somebody-else"}, GRANTED),
+    "earlier logins ended": ({"OAUTH_ENDED": "dev@2027-01-15T08:00Z *@2027-01-15T08:00Z"}, GRANTED),
+}
+
+
+@pytest.mark.parametrize(("changes", "scope"), NARROWED.values(), ids=NARROWED)
+def test_scopes_that_are_still_given(before: World, reopen: Reopen, changes: dict[str, str], scope: str) -> None:
+    tokens = before.tokens(scope=GRANTED, resource=before.resource)
+    after = reopen(**changes)
+    for token in (tokens["access_token"], tokens["refresh_token"]):
+        asked = introspect(after, token)
+        assert (asked["active"], asked["scope"]) == (True, scope)
+    renewed = after.refresh(tokens["refresh_token"], scope=GRANTED).json or {}
+    assert renewed["scope"] == scope
+    assert (before.refresh(renewed["refresh_token"]).json or {})["scope"] == GRANTED, "they come back with the settings"
+
+
+def test_who_is_ended_does_not_log_in_and_who_was_ended_before_does(
+    before: World, reopen: Reopen, capfd: pytest.CaptureFixture[str]
+) -> None:
+    refused = reopen(OAUTH_ENDED="dev").answer(resource=before.resource)
+    assert refused["error"] == "access_denied"
+    assert told(capfd) == "person_not_admitted"
+    assert before.now == NOON  # 2027-01-15T08:00Z
+    again = reopen(OAUTH_ENDED="dev@2027-01-15T08:00Z *@2027-01-15T07:59Z")
+    tokens = again.tokens(resource=before.resource)
+    assert again.refresh(tokens["refresh_token"]).status_code == 200
