@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
+import json
 import re
 from pathlib import Path
 from urllib.parse import urlencode
@@ -80,6 +82,48 @@ def test_error_goes_to_the_client_with_state_and_issuer(
     assert (found["error"], found["state"], found["iss"]) == (error, "a state", world.settings.issuer)
     assert set(found["error_description"]) <= set(map(chr, range(0x20, 0x7F))) - set('"\\')
     assert "Set-Cookie" not in answer.headers
+    world.storage.close()
+
+
+# Of a client that nobody vouches for: what a link alone could hold, and the rest of what a client could get wrong.
+ASKED = ("response_type", "redirect_uri", "state", "code_challenge", "code_challenge_method", "scope", "resource")
+LURES: dict[str, tuple[dict[str, str | None], str]] = {
+    "nothing but the client": (dict.fromkeys(ASKED), "invalid_request"),
+    "no challenge": ({"code_challenge": None}, "invalid_request"),
+    "a scope that there is not": ({"scope": "nothing"}, "invalid_scope"),
+    "no interaction": ({"prompt": "none"}, "interaction_required"),
+    "another response type": ({"response_type": "token"}, "unsupported_response_type"),
+    "another resource": ({"resource": "https://other.example/mcp"}, "invalid_target"),
+    "a request object": ({"request": "e30.e30."}, "request_not_supported"),
+}
+
+
+@pytest.mark.parametrize("origin", ["registered", "document"])
+@pytest.mark.parametrize(("change", "error"), LURES.values(), ids=LURES)
+def test_address_that_anybody_can_enter_is_reached_by_a_click_alone(
+    tmp_path: Path, change: dict[str, str | None], error: str, origin: str
+) -> None:
+    """RFC 9700 §4.11.2: our host, which people trust, is no way to send them elsewhere."""
+    phish, document = "https://phish.example/in", "https://phish.example/client.json"
+    metadata = {"client_id": document, "redirect_uris": [phish], "token_endpoint_auth_method": "none"}
+    world = World(tmp_path, fetch=lambda _: json.dumps(metadata).encode())
+    client = document
+    if origin == "registered":
+        del metadata["client_id"]
+        client = (world.browser().post("/register", json=metadata).json or {})["client_id"]
+    answer = world.ask(world.browser(), **{"client_id": client, "redirect_uri": phish, **change})
+    assert (answer.status_code, "location" in answer.headers) == (400, False)
+    assert "<dd><strong>phish.example</strong></dd>" in answer.text
+    assert "Nobody has verified this application" in answer.text
+    (link,) = re.findall(r'href="([^"]+)"', answer.text)
+    assert html.unescape(link).startswith(f"{phish}?")
+    found = parameters(html.unescape(link))
+    assert (found["error"], found["iss"]) == (error, world.settings.issuer)
+    assert found.get("state") == ("a state" if change.get("state", "") is not None else None)
+    # What a person has decided is told at once, as before.
+    browser = world.browser()
+    asked = world.ask(browser, client_id=client, redirect_uri=phish)
+    assert world.decide(browser, asked.text, "deny").location.startswith(f"{phish}?error=access_denied")
     world.storage.close()
 
 

@@ -167,3 +167,19 @@ def test_name_is_shown_as_text_and_as_unverified(world: World) -> None:
     assert "<img" not in page
     assert "&lt;img" in page
     assert 'class="warning"' in page
+    "nothing in braille": ("\u2800", ""),
+    "Hangul fillers": ("\u115f\u1160\u3164\uffa0", ""),
+    "filler in a name": ("Goo\u3164gle", "Goo gle"),
+    "variation selectors": ("a\ufe0fb\U000e0101c", "a b c"),
+    "joiner of graphemes": ("a\u034fb", "a b"),
+    "signs alone": ("\u2605 \u2014 !", ""),
+    "struck through": ("Claude\u0338\u0336", "Claude"),
+    "enclosed": ("A\u20e0\u20dd", "A"),
+    "marks over the page": ("X" + "\u030d" * 90, "X" + "\u030d" * 2),
+    "marks with nothing below": ("\u030d\u0316a", "a"),
+    "marks after a blank": ("a \u030d\u0316b", "a b"),
+    "accents": ("Cafe\u0301 Việt", "Caf\u00e9 Việt"),
+    "Hindi": ("हिन्दी", "हिन्दी"),
+    "Thai": ("ผู้ช่วย", "ผู้ช่วย"),
+    "Chinese": ("助手 2", "助手 2"),
+    "Arabic": ("مُسَاعِد", "مُسَاعِد"),

@@ -11,17 +11,17 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from flask import Flask, Response, g, json, request
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from authorization_server import audit, metadata
 from authorization_server.authorization_requests import PageError, ReturnError
-from authorization_server.browser import Cookie, common_headers, is_same_origin, page_headers
+from authorization_server.browser import Cookie, common_headers, is_same_origin, outnumbered, page_headers
 from authorization_server.flow import CALLBACK_PATH, Flow, LoginForm, Onward, ProviderDown
 from authorization_server.key_source import KeysUnavailable
 from authorization_server.logins.local import LOGIN_PATH
 from authorization_server.pages import Pages, Trouble, language_of
 from authorization_server.protocol import Answer, FormRequest, Protocol, Story
-from authorization_server.redirects import Target
+from authorization_server.redirects import Target, read
 from authorization_server.registration import RegistrationRefused
 from authorization_server.services import Services
 from authorization_server.settings import Settings
@@ -163,7 +163,8 @@ def _browser(app: Flask, settings: Settings, flow: Flow, pages: Pages) -> None:
     def authorize() -> Response:
         shown = flow.show(dict(request.args.lists()), _story())
         text = pages.consent(shown, language_of(request.accept_languages))
-        return page(text, target=shown.request.target, cookies=[shown.cookie])
+        cookies = [*outnumbered(settings, request.cookies), shown.cookie]
+        return page(text, target=shown.request.target, cookies=cookies)
 
     @_route(app, metadata.AUTHORIZE, "POST")
     def decide() -> Response:
@@ -203,10 +204,11 @@ def _errors(app: Flask, settings: Settings, pages: Pages) -> None:
         message: str,
         headers: Mapping[str, str] | None = None,
         reason: str = "",
-        back: str | None = None,
+        back: ReturnError | None = None,
     ) -> Response:
         if request.path == metadata.AUTHORIZE or request.path.startswith(f"{metadata.AUTHORIZE}/"):
-            trouble = Trouble(reason or error, message, g.request_id, back)
+            host = read(back.back.redirect_uri, settings.redirect_schemes).host if back else ""
+            trouble = Trouble(reason or error, message, g.request_id, back.url if back else None, host)
             text = pages.error(trouble, language_of(request.accept_languages))
             response = Response(text, status, page_headers(settings, pages.style_hash))
         else:
@@ -217,16 +219,17 @@ def _errors(app: Flask, settings: Settings, pages: Pages) -> None:
     @app.errorhandler(PageError)
     def page_error(error: PageError) -> Response:
         _story().reason = error.reason
-        back = error.back.url if error.back is not None else None
         if isinstance(error, ProviderDown):
             wait = {"Retry-After": str(RETRY_AFTER_SECONDS)}
-            return refused(503, "temporarily_unavailable", str(error), wait, error.reason, back)
-        return refused(400, "invalid_request", str(error), reason=error.reason, back=back)
+            response = refused(503, "temporarily_unavailable", str(error), wait, error.reason, error.back)
+        else:
+            response = refused(400, "invalid_request", str(error), reason=error.reason, back=error.back)
+        return _with_cookies(response, error.cookies)
 
     @app.errorhandler(ReturnError)
     def return_error(error: ReturnError) -> Response:
         _story().reason = _story().reason or error.error
-        return _redirect(Onward(error.url))
+        return _redirect(Onward(error.url, error.cookies))
 
     @app.errorhandler(StorageUnavailable)
     @app.errorhandler(KeysUnavailable)
@@ -263,7 +266,8 @@ def _around(app: Flask, settings: Settings, services: Services) -> None:
         g.story, g.began, g.request_id = Story(), time.monotonic(), _request_id()
         if request.method == "HEAD" and request.url_rule is not None and request.path in _DECIDING:
             raise MethodNotAllowed(valid_methods=request.url_rule.methods)  # Werkzeug gives it to whoever has GET
-        if request.method == "OPTIONS" and request.path in _CORS_PATHS:
+        absent = isinstance(request.routing_exception, NotFound)  # /register, where it is off
+        if request.method == "OPTIONS" and request.path in _CORS_PATHS and not absent:
             return Response(
                 status=204,
                 headers={
@@ -276,6 +280,7 @@ def _around(app: Flask, settings: Settings, services: Services) -> None:
 
     @app.after_request
     def end(response: Response) -> Response:
+            response.headers["Access-Control-Expose-Headers"] = "Retry-After, WWW-Authenticate"
         response.headers.update(common)
         if request.path in _CORS_PATHS:
             # Without credentials: these endpoints know no cookie, and a page on the web may be a client.

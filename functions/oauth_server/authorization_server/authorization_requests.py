@@ -26,6 +26,8 @@ class PageError(Exception):
     """
 
     def __init__(self, reason: str, message: str, *, back: ReturnError | None = None) -> None:
+    cookies: tuple[Cookie, ...] = ()  # to take away
+
         super().__init__(message)
         self.reason = reason
         self.back = back
@@ -49,6 +51,8 @@ class ReturnError(Exception):
     """An error that goes to the client."""
 
     def __init__(self, back: Return, error: str, message: str) -> None:
+    cookies: tuple[Cookie, ...] = ()  # to take away
+
         super().__init__(message)
         self.back = back
         self.error = error
@@ -81,8 +85,11 @@ def judge(parameters: Mapping[str, Sequence[str]], clients: Clients, settings: S
     fits = len(states) == 1 and len(states[0]) <= STATE_MAX_CHARACTERS
     back = Return(redirect_uri, states[0] if fits else None, settings.issuer)
 
-    def refuse(error: str, message: str) -> ReturnError:
-        return ReturnError(back, error, message)
+    def refuse(error: str, message: str) -> PageError | ReturnError:
+        answer = ReturnError(back, error, message)
+        # Anybody can register, with a redirect of his own choice: our address must not lead there by itself
+        # (RFC 9700 §4.11.2). The person sees where it would, and decides.
+        return answer if client.origin == "configured" else PageError(error, message, back=answer)
 
     for name in _ONCE:
         if len(given.get(name, [])) > 1:

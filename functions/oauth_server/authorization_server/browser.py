@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from authorization_server.records.handles import derive, digest, same
@@ -11,8 +12,10 @@ from authorization_server.redirects import Target
 from authorization_server.settings import Settings
 
 COOKIE_SECONDS = 600  # as long as an authorization waits
+TABS_MAX = 10  # whose cookies a browser keeps: every request carries them, and headers have a limit
 _FORM = "mcp-request"
 _LOGIN = "mcp-login"
+_OF_A_TAB = re.compile("[0-9a-f]{16}")
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,17 @@ class Tab:
 
     def _login_mark(self, state: str) -> str:
         return derive(self.secret or "", f"login {state}")
+
+
+def outnumbered(settings: Settings, cookies: Mapping[str, str]) -> Iterator[Cookie]:
+    """Takes away the cookies of the oldest tabs, to make room for one more. Browsers send them oldest first.
+
+    Nobody who opens our address again and again in somebody's browser can fill its requests with them.
+    """
+    for prefix in (_name(kind, "", settings.local) for kind in (_FORM, _LOGIN)):
+        ours = [name for name in cookies if name.startswith(prefix) and _OF_A_TAB.fullmatch(name, len(prefix))]
+        for name in ours[: 1 - TABS_MAX]:
+            yield Cookie(name, "", not settings.local)
 
 
 def _name(kind: str, key: str, local: bool) -> str:

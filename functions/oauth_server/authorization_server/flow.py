@@ -6,7 +6,8 @@ security best practices). There is no session: every request is asked about, and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from authorization_server import redirects
@@ -122,13 +123,14 @@ class Flow:
         login, now = (state.digest if state else None), self._now
         found = self._changed(handle.key, lambda record: decide(record, tab.digest, login, now))
         story.client, story.scopes = found.client_id, found.scopes
-        if state is None:
-            story.reason = "consent_denied"
-            raise ReturnError(self._back(found), "access_denied", "The person has not allowed this.")
-        try:
-            url = self._login.begin(self._attempt(state, tab))
-        except LoginUnavailable as why:
-            raise self._failed(found, story, why) from None
+        with _taking_leave(tab):
+            if state is None:
+                story.reason = "consent_denied"
+                raise ReturnError(self._back(found), "access_denied", "The person has not allowed this.")
+            try:
+                url = self._login.begin(self._attempt(state, tab))
+            except LoginUnavailable as why:
+                raise self._failed(found, story, why) from None
         return Onward(url, (tab.login_cookie(state.text),))
 
     def login_form(self, state: str | None, cookies: Mapping[str, str], *, failed: bool = False) -> LoginForm:
@@ -149,18 +151,20 @@ class Flow:
             story.reason = why.reason
             return self.login_form(form.get("state"), cookies, failed=True)
         self._use_up(waiting)
-        return self._conclude(waiting, person, story)
+        with _taking_leave(waiting.tab):
+            return self._conclude(waiting, person, story)
 
     def come_back(self, query: Mapping[str, str], cookies: Mapping[str, str], story: Story) -> Onward:
         """The provider has sent the browser back."""
         waiting = self._waiting(query.get("state"), cookies)
         story.client = waiting.authorization.client_id
         self._use_up(waiting)  # before the provider is asked: a second visit of this address does nothing
-        try:
-            person = self._login.finish(waiting.attempt, query)
-        except LoginFailed as why:
-            raise self._failed(waiting.authorization, story, why) from None
-        return self._conclude(waiting, person, story)
+        with _taking_leave(waiting.tab):
+            try:
+                person = self._login.finish(waiting.attempt, query)
+            except LoginFailed as why:
+                raise self._failed(waiting.authorization, story, why) from None
+            return self._conclude(waiting, person, story)
 
     def _waiting(self, state: str | None, cookies: Mapping[str, str]) -> Waiting:
         handle = handles.read("login", state or "")
@@ -239,3 +243,13 @@ class Flow:
             return ProviderDown(why.reason, message, back=ReturnError(back, "temporarily_unavailable", message))
         message = "The login did not succeed."
         return PageError(why.reason, message, back=ReturnError(back, "server_error", message))
+
+
+@contextmanager
+def _taking_leave(tab: Tab) -> Iterator[None]:
+    """From here on a no is the end of this request, and nothing of it has to stay in the browser."""
+    try:
+        yield
+    except (PageError, ReturnError) as end:
+        end.cookies = tab.farewell()
+        raise

@@ -16,7 +16,13 @@ from authorization_server.redirects import RedirectRefused, read
 REDIRECTS_MAX = 20
 NAME_MAX_CHARACTERS = 100
 LIST_MAX = 20
+MARKS_MAX = 2  # above or below one letter; more would paint over the lines around it
 # Whoever registers by himself acts for people; machines are entered by the operator.
+# Shown as nothing, though Unicode calls them letters, marks or signs: fillers, joiners, variation selectors.
+_BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0").union(
+    map(chr, [*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)])
+)
+_OVERLAY = 1  # the combining class of marks that strike a letter through
 SELF_SERVICE_GRANTS = ("authorization_code", "refresh_token")
 
 
@@ -78,10 +84,25 @@ def judge(
 
 
 def clean(text: str) -> str:
-    """A name as a page may show it: one line, no character that hides, reverses or overlays others."""
-    plain = unicodedata.normalize("NFKC", text)
-    kept = "".join(" " if unicodedata.category(char)[0] in "CZ" else char for char in plain)
-    return " ".join(kept.split())[:NAME_MAX_CHARACTERS].strip()
+    """A name as a page may show it: one line, no character that hides, reverses or overlays others.
+
+    Nothing, if no letter and no digit is left.
+    """
+    kept: list[str] = []
+    marks = MARKS_MAX  # none without a character before it
+    for char in unicodedata.normalize("NFKC", text):
+        kind = unicodedata.category(char)
+        if kind[0] in "CZ" or char in _BLANK:
+            kept.append(" ")
+            marks = MARKS_MAX
+        elif kind not in ("Mn", "Me"):
+            kept.append(char)
+            marks = 0
+        elif kind == "Mn" and unicodedata.combining(char) != _OVERLAY and marks < MARKS_MAX:
+            kept.append(char)
+            marks += 1
+    name = " ".join("".join(kept).split())[:NAME_MAX_CHARACTERS].strip()
+    return name if any(char.isalnum() for char in name) else ""
 
 
 def _redirects(document: Mapping[str, Any], schemes: tuple[str, ...], *, required: bool) -> tuple[str, ...]:

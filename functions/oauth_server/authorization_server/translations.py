@@ -53,6 +53,15 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "advice_client": "It has asked in a way that is not safe to answer, so you are sent nowhere. "
         ""
         "Nothing was allowed. Its author can tell what to change from the lines below.",
+        "trouble_gone": "This server does not know the application any longer",
+        "advice_gone": "Its registration was not used for too long, or was never used, and nothing was allowed. In "
+        "the application, remove what it has stored of this server (log out, or clear the authentication), and "
+        "connect again.",
+        "trouble_request": "This application cannot connect",
+        "advice_request": "It has asked in a way that this server does not accept. Nothing was allowed. Its author can "
+        "tell what to change from the lines below.",
+        "back_unverified": "Nobody has verified this application. Go back to it only if you began this yourself and "
+        "know the address below.",
         "trouble_provider": "The login does not answer",
         "advice_provider": "You were not logged in, and nothing was allowed. Wait a moment, go back to the "
         "application and "
@@ -124,6 +133,12 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "trouble_client": "此应用无法连接",
         "advice_client": "它的请求方式不安全，因此不会跳转到任何地方，"
         "也没有授予任何权限。应用的作者可根据下面的信息进行修改。",
+        "trouble_gone": "此服务器已不再认识该应用",
+        "advice_gone": "它的注册长期未使用或从未使用过，也没有授予任何权限。"
+        "请在应用中删除它为此服务器保存的登录信息（退出登录或清除认证），然后重新连接。",
+        "trouble_request": "此应用无法连接",
+        "advice_request": "它的请求方式不被此服务器接受，没有授予任何权限。应用的作者可根据下面的信息进行修改。",
+        "back_unverified": "此应用未经任何人核实。只有在您本人发起此操作并认识下面的地址时，才应返回应用。",
         "trouble_provider": "登录服务没有响应",
         "advice_provider": "您没有登录，也没有授予任何权限。请稍候，返回应用重新开始。"
         "如果问题持续存在，请将参考编号告知此服务器的管理员。",
@@ -151,7 +166,9 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
 }
 _KINDS = {
     "stale": "authorization_ login_state_ login_of_another_browser csrf_wrong origin_wrong request_malformed callback_",
+    "gone": "client_gone",
     "client": "client_ redirect_",
+    "request": "invalid_ unsupported_ unauthorized_ interaction_ request_not_ request_uri_",
     "provider": "provider_unreachable provider_metadata_wrong",
     "settings": "provider_settings_wrong login_secret_unavailable",
     "login": "provider_ id_token_ userinfo_",
