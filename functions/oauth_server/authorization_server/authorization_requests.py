@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
 from authorization_server import redirects, resources, scopes
+from authorization_server.browser import Cookie
 from authorization_server.clients import Client, ClientRefused, Clients, DocumentUnavailable
 from authorization_server.settings import Settings
 
