@@ -98,6 +98,7 @@ def test_the_first_token_of_all_may_be_written() -> None:
         (lambda: with_(FOREIGN, GONE, OLD, CURRENT, replace(ours(HOUR), data="****")), "did not make"),
         (lambda: with_(FOREIGN, GONE, OLD, CURRENT, CURRENT), "the same name"),
     ],
+    ids=["rest", "entry", "foreign", "new", "twice"],  # a name says when this run was, and no two runs would be alike
 )
 def test_a_step_that_would_lose_something_is_refused(change: Callable[[], TokenDocument], why: str) -> None:
     with pytest.raises(DocumentError, match=why):
