@@ -26,9 +26,9 @@ class PageError(Exception):
     `back` is where a person may go on, who is not sent there: the client then hears of the error, too.
     """
 
-    def __init__(self, reason: str, message: str, *, back: ReturnError | None = None) -> None:
     cookies: tuple[Cookie, ...] = ()  # to take away
 
+    def __init__(self, reason: str, message: str, *, back: ReturnError | None = None) -> None:
         super().__init__(message)
         self.reason = reason
         self.back = back
@@ -51,9 +51,9 @@ class Return:
 class ReturnError(Exception):
     """An error that goes to the client."""
 
-    def __init__(self, back: Return, error: str, message: str) -> None:
     cookies: tuple[Cookie, ...] = ()  # to take away
 
+    def __init__(self, back: Return, error: str, message: str) -> None:
         super().__init__(message)
         self.back = back
         self.error = error
