@@ -280,11 +280,11 @@ def _around(app: Flask, settings: Settings, services: Services) -> None:
 
     @app.after_request
     def end(response: Response) -> Response:
-            response.headers["Access-Control-Expose-Headers"] = "Retry-After, WWW-Authenticate"
         response.headers.update(common)
         if request.path in _CORS_PATHS:
             # Without credentials: these endpoints know no cookie, and a page on the web may be a client.
             response.headers["Access-Control-Allow-Origin"] = "*"
+            response.headers["Access-Control-Expose-Headers"] = "Retry-After, WWW-Authenticate"
         if request.path in _DECIDING and request.method != "OPTIONS":
             audit.tell(
                 _story(),

@@ -15,14 +15,14 @@ from authorization_server.redirects import RedirectRefused, read
 
 REDIRECTS_MAX = 20
 NAME_MAX_CHARACTERS = 100
-LIST_MAX = 20
 MARKS_MAX = 2  # above or below one letter; more would paint over the lines around it
-# Whoever registers by himself acts for people; machines are entered by the operator.
+LIST_MAX = 20
 # Shown as nothing, though Unicode calls them letters, marks or signs: fillers, joiners, variation selectors.
 _BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0").union(
     map(chr, [*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)])
 )
 _OVERLAY = 1  # the combining class of marks that strike a letter through
+# Whoever registers by himself acts for people; machines are entered by the operator.
 SELF_SERVICE_GRANTS = ("authorization_code", "refresh_token")
 
 
