@@ -365,7 +365,7 @@ def test_without_keys_nothing_is_signed_and_no_code_is_lost(world: World) -> Non
     code = world.code()
     document, world.key_document = world.key_document, None  # type: ignore[assignment]
     world.now += 1
-    world.keys._document = None
+    world.keys._found = None
     for answer in (world.redeem(code), world.browser().get("/jwks.json")):
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
     world.key_document = document

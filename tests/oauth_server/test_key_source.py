@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,47 @@ def test_a_place_that_does_not_answer_is_not_asked_all_the_time(place: Place) ->
     with pytest.raises(KeysUnavailable):
         place.source.signer()
     assert place.reads == 2
+
+
+def test_who_has_keys_does_not_wait_while_newer_ones_are_read(place: Place) -> None:
+    kid = place.source.signer().kid
+    place.now += FRESH_SECONDS + 1
+    reading, go_on = threading.Event(), threading.Event()
+    in_time = []
+
+    def slow() -> str:
+        reading.set()
+        in_time.append(go_on.wait(20))
+        return place.text
+
+    place.source._read = slow
+    reader = threading.Thread(target=place.source.signer)
+    reader.start()
+    assert reading.wait(20)
+    assert place.source.signer().kid == kid
+    go_on.set()
+    reader.join(20)
+    assert in_time == [True]
+
+
+def test_who_has_no_keys_waits_for_those_that_are_read(place: Place) -> None:
+    reading, go_on = threading.Event(), threading.Event()
+    found = []
+
+    def slow() -> str:
+        reading.set()
+        assert go_on.wait(20)
+        return place.text
+
+    place.source._read = slow
+    threads = [threading.Thread(target=lambda: found.append(place.kids())) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    assert reading.wait(20)
+    go_on.set()
+    for thread in threads:
+        thread.join(20)
+    assert len(found) == 4
 
 
 def test_a_clock_that_was_set_back_uses_no_old_document(place: Place) -> None:

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from authorization_server.signing_keys import (
     OLDEST_DOCUMENT_SECONDS,
@@ -27,6 +28,14 @@ class KeysUnavailable(Exception):
     """There is no document of keys that may be used now: nothing is signed, and no key set is shown."""
 
 
+@dataclass(frozen=True)
+class _Found:
+    """A document, and when it was read."""
+
+    document: KeyDocument
+    read_at: float
+
+
 class KeySource:
     """Reads and keeps one document, for all threads of the process."""
 
@@ -34,8 +43,8 @@ class KeySource:
         self._read = read
         self._clock = clock
         self._lock = threading.Lock()
-        self._document: KeyDocument | None = None
-        self._read_at = self._tried_at = float("-inf")
+        self._found: _Found | None = None
+        self._tried_at = float("-inf")
 
     @classmethod
     def at(cls, address: str, access: Access | None = None) -> KeySource:
@@ -57,20 +66,35 @@ class KeySource:
         return {"keys": keys}
 
     def _current(self) -> KeyDocument:
-        with self._lock:
-            now = self._clock()
-            if not 0 <= now - self._read_at <= FRESH_SECONDS and not 0 <= now - self._tried_at < RETRY_SECONDS:
-                self._read_now(now)
-            if self._document is None or not 0 <= now - self._read_at <= OLDEST_DOCUMENT_SECONDS:
-                raise KeysUnavailable
-            return self._document
+        found, now = self._found, self._clock()  # in this order: what was read later than `now` would count as too old
+        # One thread reads. Whoever has a document that counts goes on with it; only who has none waits.
+        counts = _counts(found, now)
+        if (self._is_due(found, now) or not counts) and self._lock.acquire(blocking=not counts):
+            try:
+                now = self._clock()
+                if self._is_due(self._found, now):
+                    self._read_now(now)
+                found = self._found
+            finally:
+                self._lock.release()
+        if found is None or not _counts(found, now):
+            raise KeysUnavailable
+        return found.document
+
+    def _is_due(self, found: _Found | None, now: float) -> bool:
+        fresh = found is not None and 0 <= now - found.read_at <= FRESH_SECONDS
+        return not fresh and not 0 <= now - self._tried_at < RETRY_SECONDS
 
     def _read_now(self, now: float) -> None:
         self._tried_at = now
         try:
-            self._document, self._read_at = parse(self._read()), now
+            self._found = _Found(parse(self._read()), now)
         except (StoreError, DocumentError, KeyDocumentError) as error:
             logger.error("the signing keys could not be read: %s", error)  # noqa: TRY400 - a traceback adds nothing
         # A broken answer makes each client library raise something of its own; its text might quote the answer.
         except Exception as error:  # noqa: BLE001
             logger.error("the signing keys could not be read: %s", type(error).__name__)  # noqa: TRY400
+
+
+def _counts(found: _Found | None, now: float) -> bool:
+    return found is not None and 0 <= now - found.read_at <= OLDEST_DOCUMENT_SECONDS
