@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import json
 import socket
 import ssl
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,10 +19,22 @@ from typing import Any
 import pytest
 
 from authorization_server import client_documents
-from authorization_server.client_documents import ClientDocuments, Fetcher, check_url, parse
+from authorization_server.client_documents import (
+    FETCHES_AT_ONCE,
+    FETCHES_PER_MINUTE,
+    KEPT_MAX,
+    ClientDocuments,
+    Fetcher,
+    check_url,
+    parse,
+)
 from authorization_server.clients import ClientRefused, DocumentUnavailable
-from authorizing.world import CALLBACK, World
+from authorization_server.services import open_services
+from authorization_server.settings import read_settings
+from authorizing.memory import Memory
+from authorizing.world import CALLBACK, HTTPS, NOON, World, environment, write_files
 from mcp_faas.issuers.reach import FetchFailed, Unreachable
+from mcp_faas.settings.values import SettingsError
 
 URL = "https://client.example/oauth/client.json"
 GOOD: dict[str, Any] = {
@@ -50,6 +64,8 @@ BAD_URLS = {
     "newline": URL + "\n",
     "NUL": URL + "\0",
     "not ASCII": "https://bücher.example/client.json",
+    "port": "https://client.example:8443/client.json",
+    "port that https has anyway": "https://client.example:443/client.json",
     "port zero": "https://client.example:0/client.json",
     "port too large": "https://client.example:99999/client.json",
     "no host": "https:///client.json",
@@ -69,7 +85,7 @@ def test_url_that_names_no_document(url: str) -> None:
         check_url(url, local=False)
 
 
-@pytest.mark.parametrize("url", [URL, "https://client.example:8443/a%20b/c", "https://192.0.2.1/client.json"])
+@pytest.mark.parametrize("url", [URL, "https://client.example/a%20b/c", "https://192.0.2.1/client.json"])
 def test_url_that_does(url: str) -> None:
     check_url(url, local=False)
 
@@ -156,19 +172,67 @@ def test_document_is_kept_for_a_while_and_a_refusal_for_a_moment(tmp_path: Path)
     assert documents.find(URL).redirect_uris == (CALLBACK,)
 
 
-def test_host_that_is_down_is_no_failure_of_ours_and_ends_no_session(tmp_path: Path) -> None:
+def test_host_that_is_down_keeps_nobody_out_who_has_logged_in_before(tmp_path: Path) -> None:
     site = Site()
     world = World(tmp_path, fetch=site)
     tokens = world.redeem(world.code(client_id=URL), URL).json or {}
+    world.now += 3600  # what we remember is too old
     site.answer = Unreachable("down")
-    world.now += 3600  # our copy is too old
+    other = URL + "x"
+    assert "cannot be fetched now" in world.ask(world.browser(), client_id=other).text
+    assert world.ask(world.browser(), client_id=URL).status_code == 200
+    assert world.ask(world.browser(), client_id=URL, redirect_uri=CALLBACK + "x").status_code == 400
+    tokens = world.redeem(world.code(client_id=URL), URL).json or {}
+    assert world.refresh(tokens["refresh_token"], URL).status_code == 200
+    world.now += 90 * 86400
+    assert "cannot be fetched now" in world.ask(world.browser(), client_id=URL).text
+    world.storage.close()
+
+
+def test_document_that_says_something_else_counts_at_the_next_login(tmp_path: Path) -> None:
+    site = Site()
+    world = World(tmp_path, fetch=site)
+    tokens = world.redeem(world.code(client_id=URL), URL).json or {}
+    world.now += 3600
+    site.answer = {**GOOD, "redirect_uris": [CALLBACK + "x"]}
     assert world.ask(world.browser(), client_id=URL).status_code == 400
-    refreshed = world.refresh(tokens["refresh_token"], URL)
-    assert refreshed.status_code == 200
-    guess = world.redeem("mcpc-" + "a" * 22 + "." + "b" * 43, URL)
-    assert (guess.status_code, (guess.json or {})["error"]) == (400, "invalid_grant")
-    site.answer = {}  # but a document that says something else does
-    assert world.refresh((refreshed.json or {})["refresh_token"], URL).status_code == 401
+    assert "code" in world.answer(client_id=URL, redirect_uri=CALLBACK + "x")
+    world.now += 3600
+    site.answer = Unreachable("down")
+    assert world.ask(world.browser(), client_id=URL).status_code == 400, "the copy is of the last login"
+    world.now += 3600
+    site.answer = {}
+    assert world.ask(world.browser(), client_id=URL, redirect_uri=CALLBACK + "x").status_code == 400
+    assert world.refresh(tokens["refresh_token"], URL).status_code == 200
+    world.storage.close()
+
+
+def test_instance_that_has_seen_no_document_knows_what_its_client_may_do(tmp_path: Path) -> None:
+    without = {**GOOD, "grant_types": ["authorization_code"]}
+    first = World(tmp_path, fetch=Site(without))
+    code = first.code(client_id=URL)
+    site = Site(Unreachable("down"))
+    second = World(tmp_path, fetch=site, storage=first.storage)
+    second.key_document = first.key_document
+    answer = second.redeem(code, URL)
+    assert answer.status_code == 200
+    assert "refresh_token" not in (answer.json or {})
+    assert site.asked == 0
+    first.storage.close()
+
+
+def test_nothing_is_fetched_for_whoever_has_no_code_and_no_token(tmp_path: Path) -> None:
+    site = Site()
+    world = World(tmp_path, fetch=site)
+    for number in range(20):
+        url = f"https://client{number}.example/client.json"
+        for answer in (
+            world.redeem("mcpc-" + "a" * 22 + "." + "b" * 43, url),
+            world.refresh("mcpr-" + "a" * 22 + "." + "b" * 43, url),
+        ):
+            assert (answer.status_code, (answer.json or {})["error"]) == (400, "invalid_grant")
+        assert world.post("/revoke", None, token="x", client_id=url).status_code == 200
+    assert site.asked == 0
     world.storage.close()
 
 
@@ -180,33 +244,107 @@ def test_documents_can_be_off(tmp_path: Path) -> None:
     world.storage.close()
 
 
+class Web:
+    """Good documents at the addresses of clients, and a status 404 at those that a stranger makes up."""
+
+    def __init__(self) -> None:
+        self.asked: Counter[str] = Counter()
+
+    def __call__(self, url: str) -> bytes:
+        self.asked[url] += 1
+        if "evil" in url:
+            raise FetchFailed("status 404")
+        return json.dumps({**GOOD, "client_id": url}).encode()
+
+
 def test_strangers_cannot_make_us_call_often() -> None:
     site = Site(FetchFailed("status 404"))
     now = 0.0
     documents = ClientDocuments((), lambda: now, fetch=site)
-    refused = 0
-    for number in range(500):
-        try:
+    met: Counter[type] = Counter()
+    for number in range(2 * FETCHES_PER_MINUTE):
+        with pytest.raises((ClientRefused, DocumentUnavailable)) as why:
             documents.find(f"https://client.example/{number}")
-        except ClientRefused:
-            refused += 1
-        except DocumentUnavailable:
-            pass
-    assert (site.asked, refused) == (60, 60)
-    assert len(documents._kept) <= client_documents.KEPT_MAX
+        met[why.type] += 1
+    assert site.asked == FETCHES_PER_MINUTE
+    assert met == {ClientRefused: FETCHES_PER_MINUTE, DocumentUnavailable: FETCHES_PER_MINUTE}
     now = 61.0
     with pytest.raises(ClientRefused):
         documents.find("https://client.example/again")
 
 
-def test_memory_for_documents_is_bounded() -> None:
-    now = 0.0
-    documents = ClientDocuments((), lambda: now, fetch=Site(FetchFailed("status 404")))
-    for number in range(1000):
-        now += 1.1
+def test_memory_is_bounded_and_bad_documents_push_no_good_ones_out() -> None:
+    now, web = 0.0, Web()
+    documents = ClientDocuments((), lambda: now, fetch=web)
+    documents.find(URL)
+    for number in range(5 * KEPT_MAX):
+        now += 0.2
         with pytest.raises(ClientRefused):
-            documents.find(f"https://client.example/{number}")
-    assert len(documents._kept) == client_documents.KEPT_MAX
+            documents.find(f"https://evil.example/{number}")
+    documents.find(URL)
+    assert web.asked[URL] == 1
+    for number in range(5 * KEPT_MAX):
+        now += 0.2
+        documents.find(f"https://client{number}.example/client.json")
+        documents.find(URL)  # who is asked for is not the one to go
+    assert web.asked[URL] == 1
+    assert len(documents._documents) == len(documents._failures) == KEPT_MAX
+
+
+def test_flood_of_made_up_documents_locks_nobody_out_who_was_here_before(tmp_path: Path) -> None:
+    """And whoever was not, hears that the server cannot look now, until a minute after the flood at the latest."""
+    web = Web()
+    world = World(tmp_path, fetch=web, storage=Memory())
+    world.now = NOON - 25  # so that our copy becomes too old while others have asked for too much
+    tokens = world.redeem(world.code(client_id=URL), URL).json or {}
+    new: Counter[str] = Counter()
+    for step in range(20 * 1200):  # twenty a second for twenty minutes
+        world.now = NOON + step / 20
+        with contextlib.suppress(ClientRefused, DocumentUnavailable):
+            world.clients.find(f"https://evil.example/{step}")
+        if step % 200 == 150:
+            assert world.clients.find(URL).redirect_uris == (CALLBACK,)
+            try:
+                world.clients.find(f"https://client{step}.example/client.json")
+                new["in"] += 1
+            except DocumentUnavailable:
+                new["later"] += 1
+    assert web.asked.total() <= 21 * FETCHES_PER_MINUTE
+    assert new["later"] > 20, "this was a flood"
+    assert new["in"] > 20, "and it came in waves"
+    assert web.asked[URL] == 3, "what the document says is seen anew all the same"
+    assert world.refresh(tokens["refresh_token"], URL).status_code == 200
+    world.now += 60
+    world.clients.find("https://new.example/client.json")
+
+
+def test_hosts_that_never_answer_hold_few_threads_and_no_known_client() -> None:
+    held, go_on = threading.Semaphore(0), threading.Event()
+
+    def fetch(url: str) -> bytes:
+        if "evil" in url:
+            held.release()
+            go_on.wait(20)
+            raise Unreachable("no whole answer")
+        return json.dumps({**GOOD, "client_id": url}).encode()
+
+    def ask(number: int) -> None:
+        with contextlib.suppress(DocumentUnavailable):
+            documents.find(f"https://evil.example/{number}")
+
+    documents = ClientDocuments((), lambda: 0.0, fetch=fetch)
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(FETCHES_AT_ONCE)]
+    for thread in threads:
+        thread.start()
+    for _ in threads:
+        assert held.acquire(timeout=20)
+    with pytest.raises(DocumentUnavailable, match="too many"):
+        documents.find("https://evil.example/another")
+    assert documents.find(URL, lambda: True).client_id == URL
+    go_on.set()
+    for thread in threads:
+        thread.join(20)
+    assert documents.find("https://client.example/another").redirect_uris == (CALLBACK,)
 
 
 class Server:
@@ -226,7 +364,7 @@ class Server:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     @property
     def url(self) -> str:
@@ -395,6 +533,40 @@ def test_dns_that_changes_between_check_and_use_gains_nothing(monkeypatch: pytes
 def test_name_without_an_address_may_have_one_later(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Unreachable):
         Dns(monkeypatch, []).fetch(URL)
+
+
+@pytest.mark.parametrize("host", ["metadata.internal.corp", "127.0.0.1.nip.io", "10.0.0.1", "client.example"])
+def test_nothing_is_fetched_through_a_proxy(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    """It would resolve the name by itself, so nobody could judge where that leads."""
+    monkeypatch.setenv("https_proxy", "http://proxy.internal:3128")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    dns = Dns(monkeypatch, ["8.8.8.8"])
+    with pytest.raises(FetchFailed, match="proxy"):
+        dns.fetch(f"https://{host}/client.json")
+    assert (dns.connected, dns.asked) == ([], 0)
+    monkeypatch.setenv("no_proxy", host)
+    if host == "client.example":  # which is asked directly then, and judged
+        with pytest.raises(Unreachable):
+            dns.fetch(f"https://{host}/client.json")
+        assert dns.connected == ["8.8.8.8"]
+
+
+def test_server_behind_a_proxy_needs_a_word_about_documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", "http://proxy.internal:3128")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    write_files(tmp_path)
+    changes = {
+        "OAUTH_ISSUER": HTTPS,
+        "OAUTH_LOGIN": "github",
+        "OAUTH_LOGIN_CLIENT_ID": "x",
+        "OAUTH_LOGIN_CLIENT_SECRET": f"file:{tmp_path / 'passphrase'}",
+    }
+    with pytest.raises(SettingsError, match="OAUTH_CLIENT_METADATA_DOCUMENTS is on"):
+        open_services(read_settings(environment(tmp_path, **changes)))
+    changes["OAUTH_CLIENT_METADATA_DOCUMENTS"] = "off"
+    open_services(read_settings(environment(tmp_path, **changes))).storage.close()
 
 
 def test_stranger_hears_nothing_of_the_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

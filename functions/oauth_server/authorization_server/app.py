@@ -137,10 +137,6 @@ def _forms(app: Flask, settings: Settings, services: Services, protocol: Protoco
         except (ValueError, RecursionError):
             answer = _malformed("The body is not JSON in UTF-8.", "invalid_client_metadata")
             return _json(answer.status, answer.body)
-        if isinstance(found, int):
-            _story().reason = "registration_quota"
-            body = {"error": "temporarily_unavailable", "error_description": "Too many clients register at present."}
-            return _json(429, body, [("Retry-After", str(found))])
         _story().client = found["client_id"]
         return _json(201, found)
 

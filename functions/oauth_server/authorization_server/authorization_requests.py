@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 from authorization_server import redirects, resources, scopes
 from authorization_server.browser import Cookie
-from authorization_server.clients import Client, ClientRefused, Clients, DocumentUnavailable
+from authorization_server.clients import Client, ClientGone, ClientRefused, Clients, DocumentUnavailable
 from authorization_server.settings import Settings
 
 STATE_MAX_CHARACTERS = 2048
@@ -134,6 +134,8 @@ def _client(given: Mapping[str, Sequence[str]], clients: Clients) -> Client:
         raise PageError("client_missing" if not ids else "client_repeated", "client_id has to be there once")
     try:
         return clients.find(ids[0])
+    except ClientGone as why:
+        raise PageError("client_gone", str(why)) from None
     except ClientRefused as why:
         raise PageError("client_refused", str(why)) from None
     except DocumentUnavailable as why:

@@ -13,24 +13,25 @@ import ssl
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
+from typing import Generic, TypeVar
 from urllib.parse import urlsplit
 
 from authorization_server import registration
 from authorization_server.clients import Client, ClientRefused, DocumentUnavailable
 from mcp_faas import strict_json
 from mcp_faas.issuers.published import get
-from mcp_faas.issuers.reach import FetchFailed, NotOnTheInternet, Reach, Unreachable
+from mcp_faas.issuers.reach import FetchFailed, NotOnTheInternet, Reach, Unreachable, proxy_for
 from mcp_faas.settings.values import is_loopback
 
 URL_MAX_CHARACTERS = 512
 DOCUMENT_MAX_BYTES = 10 * 1024  # the draft recommends 5
 FETCH_SECONDS = 4.0
 KEPT_SECONDS = 600
-REFUSED_SECONDS = 30  # what was wrong is not asked for again at once
-KEPT_MAX = 200
-FETCHES_PER_MINUTE = 60  # of one instance: nobody uses it to call others
+FAILED_SECONDS = 30  # what was wrong is not asked for again at once
+KEPT_MAX = 200  # of documents, and as many of failures
+FETCHES_PER_MINUTE = 600  # that strangers can cause at one instance: nobody uses it to call others
+FETCHES_AT_ONCE = 3  # of theirs, so that hosts that never answer do not hold every thread
 MEDIA_TYPE = re.compile(r"application/(?:[a-z0-9!#$&^_.+-]+\+)?json", re.IGNORECASE)
 
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
@@ -41,59 +42,91 @@ logger = logging.getLogger(__name__)
 Fetch = Callable[[str], bytes]
 
 
-@dataclass(frozen=True)
-class _Kept:
-    until: float
-    client: Client | None
-    refusal: str = ""
+T = TypeVar("T")
+
+
+class _Memory(Generic[T]):
+    """The latest of something, each for a while; what is asked for is forgotten last."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, tuple[float, T]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def get(self, key: str, now: float) -> T | None:
+        found = self._kept.get(key)
+        if found is None or now >= found[0]:
+            return None
+        self._kept.move_to_end(key)
+        return found[1]
+
+    def put(self, key: str, value: T, until: float) -> None:
+        self._kept[key] = (until, value)
+        self._kept.move_to_end(key)
+        if len(self._kept) > KEPT_MAX:
+            self._kept.popitem(last=False)
 
 
 class ClientDocuments:
-    """The documents asked for lately. `local` is a server for one machine alone, whose clients may be there, too."""
+    """The documents asked for lately. `local` is a server for one machine alone, whose clients may be there, too.
+
+    Failures are remembered apart from documents: nobody pushes a good one out by asking for bad ones.
+    """
 
     def __init__(
         self, schemes: tuple[str, ...], clock: Callable[[], float], *, local: bool = False, fetch: Fetch | None = None
     ) -> None:
         self._schemes, self._clock, self._local = schemes, clock, local
         self._fetch = fetch or Fetcher(local=local)
-        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._documents: _Memory[Client] = _Memory()
+        self._failures: _Memory[tuple[type[ClientRefused | DocumentUnavailable], str]] = _Memory()
         self._fetches: deque[float] = deque(maxlen=FETCHES_PER_MINUTE)
+        self._under_way = 0
         self._lock = threading.Lock()
 
-    def find(self, url: str) -> Client:
-        """The client that the document at its id describes. Raises `ClientRefused` or `DocumentUnavailable`."""
+    def find(self, url: str, is_known: Callable[[], bool] = lambda: False) -> Client:
+        """The client that the document at its id describes. Raises `ClientRefused` or `DocumentUnavailable`.
+
+        The limits are for strangers' wishes: a client that `is_known` is asked for its document in spite of them.
+        """
         check_url(url, local=self._local)
         now = self._clock()
         with self._lock:
-            kept = self._kept.get(url)
-            if kept is not None and now < kept.until:
-                if kept.client is None:
-                    raise ClientRefused(kept.refusal)
-                return kept.client
-            if len(self._fetches) == FETCHES_PER_MINUTE and now - self._fetches[0] < 60:
-                raise DocumentUnavailable("too many client ID metadata documents in a minute")
-            self._fetches.append(now)
+            client, failure = self._documents.get(url, now), self._failures.get(url, now)
+            if client is not None:
+                return client
+            if failure is not None:
+                kind, message = failure
+                raise kind(message)
+            spent = len(self._fetches) == FETCHES_PER_MINUTE and now - self._fetches[0] < 60
+            counted = not spent and self._under_way < FETCHES_AT_ONCE
+            if counted:
+                self._fetches.append(now)
+                self._under_way += 1
+        if not counted and not is_known():
+            raise DocumentUnavailable("too many client ID metadata documents are asked for at present")
         try:
-            client = parse(url, self._fetch(url), self._schemes)
-        except ClientRefused as why:
-            self._keep(url, _Kept(now + REFUSED_SECONDS, None, str(why)))
+            client = self._ask(url)
+        except (ClientRefused, DocumentUnavailable) as why:
+            with self._lock:
+                self._failures.put(url, (type(why), str(why)), now + FAILED_SECONDS)
             raise
+        finally:
+            with self._lock:
+                self._under_way -= counted
+        with self._lock:
+            self._documents.put(url, client, now + KEPT_SECONDS)
+        return client
+
+    def _ask(self, url: str) -> Client:
+        try:
+            return parse(url, self._fetch(url), self._schemes)
         except Unreachable as why:
             logger.warning("a client ID metadata document cannot be fetched: %s", why)
             raise DocumentUnavailable("the client's metadata document cannot be fetched now") from None
         except FetchFailed as why:
-            refusal = f"the metadata document that client_id names cannot be had: {why}"
-            self._keep(url, _Kept(now + REFUSED_SECONDS, None, refusal))
-            raise ClientRefused(refusal) from None
-        self._keep(url, _Kept(now + KEPT_SECONDS, client))
-        return client
-
-    def _keep(self, url: str, kept: _Kept) -> None:
-        with self._lock:
-            self._kept[url] = kept
-            self._kept.move_to_end(url)
-            while len(self._kept) > KEPT_MAX:
-                self._kept.popitem(last=False)
+            raise ClientRefused(f"the metadata document that client_id names cannot be had: {why}") from None
 
 
 def check_url(url: str, *, local: bool) -> None:
@@ -112,6 +145,9 @@ def check_url(url: str, *, local: bool) -> None:
     # No user, no query, no fragment, nothing in upper case: what is not equal to its parts is written otherwise.
     if len(url) > URL_MAX_CHARACTERS or url != written or not _HOST.fullmatch(host) or port == 0:
         raise ClientRefused("client_id has to be a URL of scheme, host and path alone, in its plainest form")
+    if port is not None and not local:
+        # At other ports there are no documents to be found, but services that strangers would have us try.
+        raise ClientRefused("client_id has to be a URL without a port")
     segments = re.sub("%2e", ".", parts.path, flags=re.IGNORECASE).split("/")
     if not _PATH.fullmatch(parts.path) or "." in segments or ".." in segments:
         raise ClientRefused("client_id has to have a path, without dot segments")
@@ -171,6 +207,10 @@ class _DocumentReach(Reach):
     """Judges as for an issuer's keys, and tells a stranger nothing of what a name resolves to here."""
 
     async def addresses(self, url: str, *, configured: bool) -> list[str]:
+        if proxy_for(url) is not None:
+            # The proxy would look the name up by itself, and may stand where it leads further than here.
+            logger.warning("a client ID metadata document is refused: its host is behind the proxy of the environment")
+            raise FetchFailed("its host is asked through a proxy, where nobody can judge its address")
         try:
             return await super().addresses(url, configured=configured)
         except NotOnTheInternet as why:

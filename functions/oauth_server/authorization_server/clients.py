@@ -14,10 +14,16 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from authorization_server import registration
-from authorization_server.keeping import change, find, keep
+from authorization_server.keeping import change, find
 from authorization_server.metadata import GRANT_TYPES, SECRET_METHODS
-from authorization_server.records import Refused
-from authorization_server.records.clients import Quota, RegisteredClient, hour, look, take, use
+from authorization_server.records.clients import (
+    REGISTERED_PREFIX,
+    SECRET_SECONDS,
+    RegisteredClient,
+    look,
+    place,
+    use,
+)
 from authorization_server.records.handles import digest, same
 from authorization_server.scopes import ScopeRefused, read
 from authorization_server.settings import Settings
@@ -25,11 +31,10 @@ from authorization_server.storage import Storage
 from mcp_faas.settings.values import SettingsError
 
 CLIENT_ID_MAX_CHARACTERS = 1024
-REGISTRATIONS_PER_HOUR = 200
 SECRET_FEW_CHARACTERS = 16  # of a secret that an operator has written; ours have 43
 RELOAD_SECONDS = 60
 
-_REGISTERED = re.compile(r"client-[A-Za-z0-9_-]{22}")
+_REGISTERED = re.compile(REGISTERED_PREFIX + r"[A-Za-z0-9_-]{22}")
 _CONFIGURED = re.compile(r"[A-Za-z0-9._~-]{1,200}")
 logger = logging.getLogger(__name__)
 
@@ -56,6 +61,10 @@ class ClientRefused(Exception):
     """There is no such client, or none that can be used; the message is for its author and quotes nothing."""
 
 
+class ClientGone(ClientRefused):
+    """A client that has expired, or has lost its place, or was never here: it has to register again."""
+
+
 class DocumentUnavailable(Exception):
     """A client's metadata document cannot be had now, and there is no copy."""
 
@@ -63,8 +72,11 @@ class DocumentUnavailable(Exception):
 class Documents(Protocol):
     """Client ID metadata documents."""
 
-    def find(self, url: str) -> Client:
-        """The client that a document describes. Raises `ClientRefused`, or `DocumentUnavailable` for now."""
+    def find(self, url: str, is_known: Callable[[], bool]) -> Client:
+        """The client that a document describes. Raises `ClientRefused`, or `DocumentUnavailable` for now.
+
+        `is_known` says whether somebody has logged in with it: what strangers ask for does not stand in its way.
+        """
 
 
 def is_document_url(client_id: str) -> bool:
@@ -98,64 +110,115 @@ class Clients:
         if is_document_url(client_id):
             if not self._settings.client_documents:
                 raise ClientRefused("client ID metadata documents are not accepted here")
-            return self._documents.find(client_id)
+            return self._described(client_id)
         if not _REGISTERED.fullmatch(client_id):
             raise ClientRefused("there is no such client")
-        found = look(find(self._storage, RegisteredClient, client_id), int(self._clock()))
-        if isinstance(found, Refused):
-            raise ClientRefused("there is no such client, or not any longer: register again")
-        return _registered(client_id, found)
+        found = self._stored(client_id)
+        if found is None:
+            raise ClientGone("there is no such client, or not any longer: register again")
+        return _client(found, "registered")
 
     def find_again(self, client_id: str) -> Client:
-        """The client of a request that follows a person's consent. Raises `ClientRefused`.
+        """The client of a request that follows a login. Raises `ClientRefused`.
 
-        What a document's client may do was judged then, and its codes and tokens are bound to its id: a host that is
-        down for a while ends nobody's session.
+        No document is fetched: whoever asks here has shown nothing yet, and what the client may do was judged when
+        somebody logged in. Its codes and tokens are bound to its id.
         """
-        try:
+        if not is_document_url(client_id) or not self._settings.client_documents:
             return self.find(client_id)
+        return self._copy(client_id) or Client(client_id, "document", grant_types=registration.SELF_SERVICE_GRANTS)
+
+    def _described(self, url: str) -> Client:
+        """A client by its document, or by the copy of the last login while the document cannot be had."""
+        try:
+            return self._documents.find(url, lambda: self._copy(url) is not None)
         except DocumentUnavailable:
-            return Client(client_id, "document", grant_types=registration.SELF_SERVICE_GRANTS)
+            copy = self._copy(url)
+            if copy is None:
+                raise
+            return copy
+
+    def _copy(self, url: str) -> Client | None:
+        found = self._stored(url)
+        try:
+            return _client(found, "document") if found else None
+        except ClientGone:
+            return None
+
+    def _stored(self, client_id: str) -> RegisteredClient | None:
+        """Known by a login, or waiting for its first."""
+        found = find(self._storage, RegisteredClient, _key(client_id))
+        if found is None and not is_document_url(client_id):
+            found = find(self._storage, RegisteredClient, place(client_id))
+        return look(found, client_id, int(self._clock()))
 
     def is_machine(self, subject: str) -> bool:
         """Is this the id of a client that the operator has entered? No person may be called like one."""
         return subject in self._configured()
 
-    def register(self, document: object) -> dict[str, Any] | int:
-        """What RFC 7591 §3.2.1 answers, or the seconds to wait. Raises `RegistrationRefused`."""
+    def register(self, document: object) -> dict[str, Any]:
+        """What RFC 7591 §3.2.1 answers. Raises `RegistrationRefused`."""
         metadata = registration.judge(document, self._settings.redirect_schemes)
         now = int(self._clock())
-        wait = change(self._storage, Quota, str(hour(now)), lambda quota: take(quota, REGISTRATIONS_PER_HOUR, now))
-        if wait:
-            return wait
         answer: dict[str, Any] = {**metadata.as_document(), "client_id_issued_at": now}
-        secret = None
+        secret, expires_at = None, 0
         if metadata.auth_method != "none":
-            secret = secrets.token_urlsafe(32)
-            answer |= {"client_secret": secret, "client_secret_expires_at": 0}
-        client = RegisteredClient(metadata.as_document(), now, digest(secret) if secret else None)
-        while not keep(self._storage, client_id := f"client-{secrets.token_urlsafe(16)}", client):
-            continue  # a client has this id, which happens never
+            secret, expires_at = secrets.token_urlsafe(32), now + SECRET_SECONDS
+            answer |= {"client_secret": secret, "client_secret_expires_at": expires_at}
+        client_id = f"{REGISTERED_PREFIX}{secrets.token_urlsafe(16)}"
+        client = RegisteredClient(
+            client_id, metadata.as_document(), now, digest(secret) if secret else None, expires_at
+        )
+        change(self._storage, RegisteredClient, place(client_id), lambda _: (client, None))
         return {"client_id": client_id, **answer}
 
+    def note_login(self, client_id: str) -> None:
+        """A person has logged in with it: from now on it is known, and no stranger is in its way."""
+        if is_document_url(client_id):
+            try:
+                found = self._documents.find(client_id, lambda: True)
+            except (ClientRefused, DocumentUnavailable):
+                pass  # it was there when the person was asked; a copy of an earlier login counts on
+            else:
+                metadata = registration.Metadata(found.redirect_uris, found.grant_types, "none", found.name)
+                self._note(RegisteredClient(client_id, metadata.as_document(), int(self._clock())))
+                return
+        self.note_use(client_id)
+
     def note_use(self, client_id: str) -> None:
-        """Somebody has logged in with it, so a registered one is kept for longer."""
-        if _REGISTERED.fullmatch(client_id):
-            now = int(self._clock())
-            change(self._storage, RegisteredClient, client_id, lambda found: use(found, now))
+        """Somebody goes on using it, so it is kept for longer."""
+        if is_document_url(client_id) or _REGISTERED.fullmatch(client_id):
+            found = self._stored(client_id)
+            if found is not None:
+                self._note(found)
+
+    def _note(self, latest: RegisteredClient) -> None:
+        now = int(self._clock())
+        if use(latest, latest, now) is not latest:
+            key = _key(latest.client_id)
+            change(self._storage, RegisteredClient, key, lambda known: (use(known, latest, now), None))
 
 
-def _registered(client_id: str, found: RegisteredClient) -> Client:
+def _key(client_id: str) -> str:
+    """A known client's; that of a document's client is as short as others, whatever its URL."""
+    return digest(client_id) if is_document_url(client_id) else client_id
+
+
+def _client(found: RegisteredClient, origin: Literal["document", "registered"]) -> Client:
     metadata = found.metadata
-    return Client(
-        client_id,
-        "registered",
-        redirect_uris=tuple(metadata["redirect_uris"]),
-        grant_types=tuple(metadata["grant_types"]),
-        auth_method=metadata["token_endpoint_auth_method"],
-        name=metadata.get("client_name"),
-        secret=found.secret,
-    )
+    try:
+        return Client(
+            found.client_id,
+            origin,
+            redirect_uris=tuple(metadata["redirect_uris"]),
+            grant_types=tuple(metadata["grant_types"]),
+            auth_method=metadata["token_endpoint_auth_method"],
+            name=metadata.get("client_name"),
+            secret=found.secret,
+        )
+    except (KeyError, TypeError):
+        logger.error("a stored client's metadata cannot be read; it counts as if it were not there")  # noqa: TRY400
+        raise ClientGone("there is no such client, or not any longer: register again") from None
 
 
 class ConfiguredClients:

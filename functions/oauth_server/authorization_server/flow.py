@@ -213,7 +213,7 @@ class Flow:
         )
         if not keep(self._storage, code.key, grant):
             raise StorageUnavailable("a new code was there already")
-        self._clients.note_use(authorization.client_id)
+        self._clients.note_login(authorization.client_id)
         return Onward(back.url({"code": code.text}), waiting.tab.farewell())
 
     def _changed(

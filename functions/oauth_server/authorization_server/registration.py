@@ -14,6 +14,7 @@ from authorization_server.metadata import AUTH_METHODS
 from authorization_server.redirects import RedirectRefused, read
 
 REDIRECTS_MAX = 20
+REDIRECTS_MAX_CHARACTERS = 4096  # of all together: a client is stored before anybody has vouched for it
 NAME_MAX_CHARACTERS = 100
 MARKS_MAX = 2  # above or below one letter; more would paint over the lines around it
 LIST_MAX = 20
@@ -116,6 +117,9 @@ def _redirects(document: Mapping[str, Any], schemes: tuple[str, ...], *, require
             read(uri, schemes)
     except RedirectRefused as why:
         raise RegistrationRefused("invalid_redirect_uri", str(why)) from None
+    if sum(map(len, uris)) > REDIRECTS_MAX_CHARACTERS:
+        message = f"redirect_uris has at most {REDIRECTS_MAX_CHARACTERS} characters in all"
+        raise RegistrationRefused("invalid_redirect_uri", message)
     return tuple(dict.fromkeys(uris))
 
 

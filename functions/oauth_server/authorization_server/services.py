@@ -13,6 +13,7 @@ from authorization_server.key_source import KeySource
 from authorization_server.logins import Login, LoginUnavailable
 from authorization_server.settings import Settings
 from authorization_server.storage import Storage, StorageUnavailable, open_storage
+from mcp_faas.issuers.reach import proxy_for
 from mcp_faas.settings.values import SettingsError
 from mcp_faas.stores import StoreError, read_secret
 
@@ -34,6 +35,11 @@ def open_services(settings: Settings) -> Services:
     """The real ones. Raises `SettingsError`."""
     for doubt in settings.doubts:
         logger.warning("%s", doubt)
+    if settings.client_documents and not settings.local and proxy_for("https://client.example"):
+        raise SettingsError(
+            "OAUTH_CLIENT_METADATA_DOCUMENTS is on, and the environment has a proxy for https: behind it nobody can "
+            "judge where a stranger's URL leads. Set OAUTH_CLIENT_METADATA_DOCUMENTS=off, or take the proxy away."
+        )
     try:
         storage = open_storage(settings.store)
     except StorageUnavailable as why:
