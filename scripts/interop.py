@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "functions"))
 from clients import page  # what they import is found through the line above
 from clients.node import NodeMissing, clients_node, install, system_node
 from clients.processes import ROOT
+from clients.row import last_lines
 from clients.run import Run
 from local.doors import Cloud
 
@@ -109,10 +110,10 @@ def main() -> int:
     REPORT.write_text(json.dumps(rows, indent=1) + "\n")
     if chosen.write_docs:
         page.write(rows)
-    failed = sum(bool(row.problems) for row in run.rows)
-    told = f"{len(rows) - failed} ok, {failed} failed, {time.monotonic() - began:.0f} s"
-    print(f"interop: {told}; all that was seen is in {REPORT.relative_to(ROOT)}")
-    return 1 if failed or not rows else 0
+    print(f"interop: all that was seen is in {REPORT.relative_to(ROOT)}")
+    for line in last_lines(run.rows, time.monotonic() - began):
+        print(line)
+    return 0 if rows and not any(row.problems for row in run.rows) else 1
 
 
 if __name__ == "__main__":

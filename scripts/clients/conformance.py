@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import httpx2
 import yaml
 
+from clients.issuers.browser import LostOnTheWay, Person, walk
 from clients.node import MODULES
-from clients.processes import INTEROP, environment, finished
+from clients.processes import INTEROP, environment, finished, running
+from edges.processes import free_port
 
 RECORD = INTEROP / "conformance.yml"
-SUITE = MODULES / "@modelcontextprotocol/conformance/dist/index.js"
+SUITE_NAME = "conformance"
+PACKAGE = "@modelcontextprotocol/conformance"
+SUITE = MODULES / PACKAGE / "dist/index.js"
 SUITE_SECONDS = 180.0
-RESULT_FOLDER = re.compile(r"server-(?P<scenario>.+)-\d{4}-\d{2}-\d{2}T")
+AUTHORIZATION = "authorization"  # the suite's command for authorization servers, and what its record is called
+RESULT_FOLDER = re.compile(r"(?:authorization-)?server-(?P<scenario>.+)-\d{4}-\d{2}-\d{2}T")
 
 
 @dataclass(frozen=True)
@@ -82,3 +90,47 @@ async def run_suite(node: str, url: str, revision: str, home: Path) -> list[str]
     if done.code is None or not any(line.startswith("Total:") for line in done.lines):
         return [f"the suite did not come to its end: {done.last_words}"]
     return differences(recorded(revision), read_checks(folder))
+
+
+async def registered(issuer: str, redirect: str) -> str:
+    """The id of a new public client with this redirect."""
+    metadata = {"redirect_uris": [redirect], "token_endpoint_auth_method": "none", "client_name": "conformance"}
+    async with httpx2.AsyncClient(trust_env=False, timeout=SUITE_SECONDS) as client:
+        answer = await client.post(f"{issuer}/register", json=metadata)
+    return str(answer.raise_for_status().json()["client_id"])
+
+
+async def run_authorization_suite(node: str, resource: str, person: Person, home: Path) -> list[str]:
+    """Every scenario for authorization servers, against that of this resource's own host.
+
+    The login that one of them waits for is done by `person`.
+    """
+    issuer = resource.removesuffix("/mcp")
+    folder = home / f"conformance-{AUTHORIZATION}"
+    folder.mkdir()
+    port = free_port()
+    command = [node, str(SUITE), AUTHORIZATION, "--url", issuer, "--resource", resource, "--output-dir", str(folder)]
+    command += ["--client-id", await registered(issuer, f"http://127.0.0.1:{port}/callback"), "--port", str(port)]
+    lines: list[str] = []
+    invited: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    def heard(line: str) -> None:
+        lines.append(line)
+        if line.startswith(f"{issuer}/authorize?") and not invited.done():
+            invited.set_result(line)
+
+    lost = []
+    async with running(command, environment(home), heard, home) as child:
+        ended = asyncio.create_task(child.wait())
+        either: set[asyncio.Future[Any]] = {ended, invited}
+        await asyncio.wait(either, timeout=SUITE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        try:
+            if invited.done():
+                await walk(invited.result(), person=person)
+                await asyncio.wait({ended}, timeout=SUITE_SECONDS)
+        except (LostOnTheWay, httpx2.HTTPError) as error:
+            lost.append(f"the login did not come to its end: {error}")
+        ended.cancel()
+    if lost or not any(line.startswith("Total:") for line in lines):
+        return lost or [f"the suite did not come to its end: {' '.join(lines[-4:])}"]
+    return differences(recorded(AUTHORIZATION), read_checks(folder))

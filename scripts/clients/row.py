@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,3 +25,10 @@ class Row:
         name = f"{self.client} {self.version}"
         head = f"{'failed' if self.problems else 'ok':<7}{self.cloud:<4} {self.door:<7}{name:<27} {self.transport:<5}"
         return f"{head}{self.era:<14}{self.seconds:6.1f} s  {'; '.join(self.problems)}".rstrip()
+
+
+def last_lines(rows: Sequence[Row], seconds: float) -> Iterator[str]:
+    """The rows that failed, once more, and the count: so the tail of a log says what went wrong."""
+    failed = [row for row in rows if row.problems]
+    yield from (row.line() for row in failed)
+    yield f"interop: {len(rows) - len(failed)} ok, {len(failed)} failed, {seconds:.0f} s"

@@ -11,8 +11,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 from clients import conformance, login_pages, own_logins, verdict
-from clients.dev_server import DevServer, NotReady, copied_sources, log_of, running_server
+from clients.dev_server import DevServer, NotReady, copied_sources, log_of, read_token, running_server
 from clients.header_proxy import Exchange, HeaderProxy, running_proxy
+from clients.issuers.browser import Person
 from clients.issuers.claims import visit_of_cognito, visit_of_oauth2_mock
 from clients.issuers.lane import Lane
 from clients.issuers.logins import visit_of_oidc_provider
@@ -55,10 +56,12 @@ class Run:
             wanted = [visit for visit in visits(cloud) if self.only in f"{visit.client} {visit.era} {visit.transport}"]
             if wanted:
                 await self.door(cloud, door, wanted)
-            if self.only in "conformance":
+            if self.only in conformance.SUITE_NAME:
                 await self.conformance(cloud, door)
         if "jwt" in doors:
             await self.issuers(cloud)
+        if self.only in conformance.SUITE_NAME:
+            await self.authorization(cloud)
         if self.only in own_logins.SUITE:
             home = self.folder(cloud, "own-login")
             await own_logins.visits_of_mcp_remote(
@@ -137,7 +140,22 @@ class Run:
                 settings["MCP_ALLOWED_ORIGINS"] = proxy.origin
                 await self.suite(cloud, door, home, proxy, settings)
         except NotReady as error:
-            self.report(Row(cloud, door, "conformance", "", "", "", problems=[str(error)]), "")
+            self.report(Row(cloud, door, conformance.SUITE_NAME, "", "", "", problems=[str(error)]), "")
+
+    async def authorization(self, cloud: Cloud) -> None:
+        """The official suite's scenarios for authorization servers, against ours."""
+        home = self.folder(cloud, "oauth")
+        installed = package_version(conformance.PACKAGE)
+        row = Row(cloud, "oauth", conformance.SUITE_NAME, installed, conformance.AUTHORIZATION, "http")
+        try:
+            async with own_logins.server(cloud, self.sources, home) as (url, passphrase):
+                began = time.monotonic()
+                person = Person("dev", read_token(passphrase))
+                row.problems = await conformance.run_authorization_suite(self.node, url, person, home)
+                row.seconds = round(time.monotonic() - began, 1)
+        except NotReady as error:
+            row.problems = [str(error)]
+        self.report(row, "")
 
     async def issuers(self, cloud: Cloud) -> None:
         """Tokens and logins of issuers that are not ours, in door jwt."""
@@ -147,12 +165,12 @@ class Run:
 
     async def suite(self, cloud: str, door: str, home: Path, proxy: HeaderProxy, settings: dict[str, str]) -> None:
         """One server, every revision that is recorded."""
-        installed = package_version("@modelcontextprotocol/conformance")
+        installed = package_version(conformance.PACKAGE)
         async with running_server(cloud, door, self.sources, home, proxy, settings) as server:
             proxy.authorization = f"Bearer {server.token}"
             for revision in REVISIONS:
                 began = time.monotonic()
-                row = Row(cloud, door, "conformance", installed, revision, "http")
+                row = Row(cloud, door, conformance.SUITE_NAME, installed, revision, "http")
                 row.problems = await conformance.run_suite(self.node, f"{server.origin}/mcp", revision, home)
                 row.seconds = round(time.monotonic() - began, 1)
                 self.report(row, server.token)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from clients.conformance import Checks, Expected, differences, read_checks, recorded
+from clients.conformance import AUTHORIZATION, Checks, Expected, differences, read_checks, recorded
 
 EXPECTED = Expected(passed=10, failing=frozenset({"progress:sent", "tasks"}))
 SEEN = Checks(passed=10, failed=frozenset({"progress:sent", "tasks:created", "tasks:listed"}))
@@ -33,15 +33,20 @@ def test_a_difference_is_told(passed: int, failed: frozenset[str], told: list[st
 
 
 def test_the_suites_folders_are_read_check_by_check(tmp_path: Path) -> None:
-    folder = tmp_path / "server-tools-call-image-2026-11-22T07-35-16-911Z"
-    folder.mkdir()
+    for name in ("server-tools-call-image", "authorization-server-authorization-code-grant"):
+        (tmp_path / f"{name}-2026-11-22T07-35-16-911Z").mkdir()
     statuses = {"a": "SUCCESS", "b": "FAILURE", "c": "SKIPPED", "d": "WARNING"}
-    (folder / "checks.json").write_text(
-        json.dumps([{"id": name, "status": status} for name, status in statuses.items()])
-    )
-    assert read_checks(tmp_path) == Checks(1, frozenset({"tools-call-image:b"}))
+    for folder in tmp_path.iterdir():
+        (folder / "checks.json").write_text(
+            json.dumps([{"id": name, "status": status} for name, status in statuses.items()])
+        )
+    assert read_checks(tmp_path) == Checks(2, frozenset({"tools-call-image:b", "authorization-code-grant:b"}))
 
 
-@pytest.mark.parametrize("revision", ["2026-07-28", "2025-11-25"])
-def test_each_revision_is_recorded(revision: str) -> None:
-    assert recorded(revision).passed > 50
+@pytest.mark.parametrize(("revision", "checks"), [("2026-07-28", 150), ("2025-11-25", 50), (AUTHORIZATION, 3)])
+def test_each_revision_is_recorded(revision: str, checks: int) -> None:
+    assert recorded(revision).passed >= checks
+
+
+def test_the_authorization_server_has_no_check_to_fail() -> None:
+    assert recorded(AUTHORIZATION).failing == frozenset()
