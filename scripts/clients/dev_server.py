@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import shutil
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -35,6 +35,16 @@ async def running_server(
     cloud: str, door: str, sources: Path, home: Path, proxy: HeaderProxy, settings: Mapping[str, str]
 ) -> AsyncIterator[DevServer]:
     """The server behind its real door, ready to be called through the proxy; its output is kept in `home`."""
+    async with make_run(cloud, door, sources, home, settings, ("ready", "token")) as told:
+        proxy.target_port = urlsplit(told["ready"]).port or 0
+        yield DevServer(proxy.origin, read_token(told["token"]))
+
+
+@contextlib.asynccontextmanager
+async def make_run(
+    cloud: str, door: str, sources: Path, home: Path, settings: Mapping[str, str], words: Collection[str]
+) -> AsyncIterator[Mapping[str, str]]:
+    """`make run`, once it has printed a line that begins with each of the words: what follows them."""
     told: dict[str, str] = {}
     ready = asyncio.Event()
     command = [sys.executable, str(sources / "scripts/dev.py"), "--cloud", cloud, "--door", door, "--port", "0"]
@@ -44,9 +54,9 @@ async def running_server(
             log.write(f"{line}\n")
             log.flush()
             word, _, rest = line.partition(" ")
-            if word in ("ready", "token"):
+            if word in words:
                 told[word] = rest
-            if {"ready", "token"} <= told.keys():
+            if len(told) == len(words):
                 ready.set()
 
         async with running(command, environment(home, settings), heard) as child:
@@ -56,8 +66,7 @@ async def running_server(
                 task.cancel()
             if not ready.is_set():
                 raise NotReady(f"make run CLOUD={cloud} DOOR={door} did not get ready: {child.last_line}")
-            proxy.target_port = urlsplit(told["ready"]).port or 0
-            yield DevServer(proxy.origin, read_token(told["token"]))
+            yield told
 
 
 def copied_sources(folder: Path) -> Path:

@@ -64,9 +64,7 @@ class Run:
             await self.authorization(cloud)
         if self.only in own_logins.SUITE:
             home = self.folder(cloud, "own-login")
-            await own_logins.visits_of_mcp_remote(
-                cloud, self.node, self.sources, home, lambda row: self.report(row, "")
-            )
+            await own_logins.visits_of_clients(cloud, self.node, self.sources, home, lambda row: self.report(row, ""))
         if cloud == "fc" and self.only in login_pages.SUITE:
             home = self.folder(cloud, "oauth")
             await login_pages.visit_of_chromium(

@@ -32,6 +32,7 @@ class Job:
     browser: str | None = None  # what a client opens for a login; without it there is none
     patience_seconds: float = PATIENCE_SECONDS
     scoped_patience_seconds: float = SCOPED_PATIENCE_SECONDS
+    document: str | None = None  # the URL of the client's metadata document; without it the client registers
 
     def write(self, name: str, content: str) -> str:
         """A file that only its owner can read, for what must not stand in an argument; its path."""
@@ -49,6 +50,7 @@ class Outcome:
     answer: str | None = None
     scoped: str | None = None  # what it made of a tool that the token's scopes do not allow
     error: str | None = None
+    discovered: tuple[str, ...] = ()  # the metadata that it looked for on its way to a login, each with the status
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ async def driven(job: Job, command: list[str], told: dict[str, Any]) -> Outcome:
         "authorization": job.authorization,
         "tool": TOOL,
         "scopedTool": SCOPED_TOOL,
+        "document": job.document,
         "patience": job.scoped_patience_seconds,
         "result": str(result),
         **told,
@@ -135,6 +138,8 @@ async def mcp_remote(visit: Visit, job: Job) -> Outcome:
     command = [job.node, str(MODULES / "mcp-remote/dist/proxy.js"), job.url, "--protocol", visit.era]
     command += ["--transport", "sse-only" if visit.transport == "sse" else "http-only"]
     command += ["--auth-timeout", "3" if job.browser is None else f"{job.patience_seconds:.0f}"]
+    if job.document is not None:
+        command += ["--client-metadata-url", job.document]
     if job.authorization is not None:
         command += ["--header-file", job.write("headers", f"Authorization: {job.authorization}\n")]
     return await bridged(job, command)
