@@ -1,21 +1,105 @@
-"""Many at once at the endpoints: of all who present one code, one gets tokens; a consent and a login count once."""
+"""Many at once, or one after another, at the endpoints: of all who present one code, one gets tokens, and so on.
+
+A sample by default; MCP_REDEMPTIONS=1000 runs so many rounds of each, here and in storage/test_contract.py, which says
+how.
+"""
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
-from authorizing.world import PASSPHRASE, World, fields
+import pytest
+
+from authorization_server.keeping import keep
+from authorization_server.records import handles
+from authorization_server.records.grants import Grant
+from authorizing.world import CHALLENGE, PASSPHRASE, World, fields
 
 AT_ONCE = 50
+ROUNDS = int(os.environ.get("MCP_REDEMPTIONS", "20"))
+IN_A_ROW = int(os.environ.get("MCP_REDEMPTIONS", "60"))
+WHERE = "http://127.0.0.1:1234/callback"
 
 
-def test_one_code_and_fifty_who_have_it(world: World) -> None:
-    code = world.code()
+def code(world: World) -> str:
+    """A new one, as a login leaves it."""
+    made, now = handles.mint("code"), int(world.now)
+    grant = Grant(
+        client_id="desktop",
+        subject="dev",
+        resource=world.resource,
+        scopes=("mcp:tools",),
+        auth_time=now,
+        redirect_uri=WHERE,
+        redirect_uri_asked=True,
+        code_challenge=CHALLENGE,
+        code=made.digest,
+        code_expires_at=now + 60,
+        expires_at=now + 86400,
+        given_at=now,
+        marks=("user:dev",),
+    )
+    assert keep(world.storage, made.key, grant)
+    return made.text
+
+
+def redeemed(world: World) -> str:
+    """A refresh token."""
+    token: str = (world.redeem(code(world), "desktop", redirect_uri=WHERE).json or {})["refresh_token"]
+    return token
+
+
+def refreshed(world: World, token: str) -> str | None:
+    """The next one, or None if there is none to be had."""
+    answer = world.refresh(token)
+    assert answer.status_code == 200 or (answer.json or {})["error"] == "invalid_grant", answer.text
+    return (answer.json or {}).get("refresh_token")
+
+
+@pytest.mark.timeout(7200)
+def test_one_code_and_fifty_who_have_it(world: World, cases: Counter[str]) -> None:
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        answers = list(pool.map(lambda _: world.redeem(code), range(AT_ONCE)))
-    assert Counter(answer.status_code for answer in answers) == {200: 1, 400: AT_ONCE - 1}
-    assert {(answer.json or {}).get("error") for answer in answers} == {None, "invalid_grant"}
+        for number in range(ROUNDS):
+            shown = code(world) if number else world.code(client_id="desktop", redirect_uri=WHERE)
+            answers = list(
+                pool.map(lambda _, shown=shown: world.redeem(shown, "desktop", redirect_uri=WHERE), range(AT_ONCE))
+            )
+            assert Counter(answer.status_code for answer in answers) == {200: 1, 400: AT_ONCE - 1}
+            assert {(answer.json or {}).get("error") for answer in answers} == {None, "invalid_grant"}
+            (won,) = [answer.json or {} for answer in answers if answer.status_code == 200]
+            assert refreshed(world, won["refresh_token"]) is None, "the code was used twice"
+            cases[f"codes at /token, {AT_ONCE} at once"] += 1
+
+
+@pytest.mark.timeout(7200)
+def test_refresh_token_that_was_replaced_is_used_again(world: World, cases: Counter[str]) -> None:
+    for number in range(IN_A_ROW):
+        first = redeemed(world)
+        second = refreshed(world, first)
+        assert second
+        third = refreshed(world, second)
+        assert third
+        dead, living = first, third
+        if number % 2:  # the one before the newest is still good, and its use makes the newest a dead one
+            dead, living = third, refreshed(world, second) or ""
+            assert living
+        assert refreshed(world, dead) is None
+        assert refreshed(world, living) is None
+        cases["refresh tokens used again at /token"] += 1
+
+
+@pytest.mark.timeout(7200)
+def test_answer_that_was_lost_locks_nobody_out(world: World, cases: Counter[str]) -> None:
+    for number in range(IN_A_ROW):
+        token = redeemed(world)
+        for _ in range(1 + number % 3):
+            assert refreshed(world, token), "an answer that reaches nobody"
+        again = refreshed(world, token)
+        assert again
+        assert refreshed(world, again)
+        cases["answers of /token lost"] += 1
 
 
 def post_at_once(world: World, path: str, form: dict[str, str], cookies: list[str]) -> Counter[int]:
