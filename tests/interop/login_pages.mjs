@@ -103,7 +103,8 @@ async function shoot(page, name) {
   if (job.shots) await page.screenshot({ path: `${job.shots}/${name}.png`, fullPage: true });
 }
 
-const allow = (page) => page.locator('button[value=allow]').click();
+// By the keyboard, which need not wait: what a mouse meets has checks of its own.
+const allow = (page) => page.locator('button[value=allow]').press('Enter');
 const deny = (page) => page.locator('button[value=deny]').click();
 
 async function logIn(page, passphrase = job.passphrase) {
@@ -252,6 +253,80 @@ const checks = {
     await allow(popup);
     await logIn(popup);
     insist((await page.evaluate(() => globalThis.heard)).includes('code='), 'the opener heard nothing');
+  },
+  async 'double click that began elsewhere allows nothing'() {
+    const still = (page) => page.waitForFunction(() => document.getAnimations().length === 0);
+    const twice = (page, x, y) => page.mouse.dblclick(x, y);
+    const withoutAMove = async (page, x, y) => {
+      const control = await page.context().newCDPSession(page);
+      for (const [type, buttons] of [['mousePressed', 1], ['mouseReleased', 0]]) {
+        await control.send('Input.dispatchMouseEvent', { type, x, y, button: 'left', buttons, clickCount: 1 });
+      }
+    };
+    const context = await person();
+    for (const [what, wait, click] of [
+      ['just loaded', async () => {}, twice],
+      ['loaded long ago, below another window', still, twice],
+      ['loaded long ago, and no move of the pointer before', still, withoutAMove],
+    ]) {
+      const page = await context.newPage(); // one in which the pointer has never been
+      let sent = 0;
+      page.on('request', (asked) => { sent += asked.method() === 'POST' ? 1 : 0; });
+      await page.goto(consent);
+      const box = await page.locator('button[value=allow]').boundingBox();
+      const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
+      await wait(page);
+      await click(page, x, y);
+      await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+      insist(sent === 0 && (await page.locator('button[value=allow]').count()) === 1, `${what}: the click counted`);
+      if (wait !== still || click === withoutAMove) continue;
+      await still(page); // whoever stays for a second is heard
+      await page.mouse.click(x, y);
+      await page.locator('#username').waitFor();
+    }
+  },
+  async 'nothing moves, keys need not wait, a finger does'() {
+    for (const options of [{ reducedMotion: 'reduce' }, { hasTouch: true, isMobile: true, viewport: PHONE }]) {
+      const page = await (await person(options)).newPage();
+      await page.goto(consent);
+      const moving = await page.evaluate(() => document.getAnimations().flatMap((one) => one.effect.getKeyframes()));
+      const changed = new Set(moving.flatMap((frame) => Object.keys(frame)));
+      for (const name of ['offset', 'easing', 'composite', 'computedOffset']) changed.delete(name);
+      insist([...changed].join() === 'pointerEvents', `something else moves: ${[...changed]}`);
+      if (options.hasTouch) {
+        let sent = 0;
+        page.on('request', (asked) => { sent += asked.method() === 'POST' ? 1 : 0; });
+        await page.reload();
+        await page.locator('button[value=allow]').scrollIntoViewIfNeeded();
+        const box = await page.locator('button[value=allow]').boundingBox();
+        const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
+        await page.touchscreen.tap(x, y);
+        await page.waitForFunction(() => document.getAnimations().length === 0);
+        insist(sent === 0, 'the tap counted at once');
+        await page.touchscreen.tap(x, y);
+      } else await allow(page);
+      await page.locator('#username').waitFor();
+    }
+  },
+  async 'nobody is sent on by a link that a stranger wrote'() {
+    const page = await (await person()).newPage();
+    await page.goto(request(local, id, redirect, { scope: 'nothing' }));
+    insist(page.url().startsWith(`${local}/authorize`), 'the browser was sent on');
+    insist((await page.locator('main').textContent()).includes('127.0.0.1'), 'the page does not say where it leads');
+    await accessible(page, 'refused');
+    await page.locator('main a').click();
+    const found = await answer(page);
+    insist(found.error === 'invalid_scope' && found.state === 'a state' && found.iss === local, JSON.stringify(found));
+  },
+  async 'many visits leave few cookies, and the last one works'() {
+    const context = await person();
+    const page = await context.newPage();
+    for (let visit = 0; visit < 25; visit += 1) await page.goto(consent);
+    insist((await context.cookies()).length === 10, `${(await context.cookies()).length} cookies`);
+    await allow(page);
+    await logIn(page);
+    insist((await answer(page)).code, 'no code');
+    insist((await context.cookies()).length === 9, 'the cookies of a login that is over are still there');
   },
   async 'not in a frame'() {
     for (const origin of [client, stranger]) {
