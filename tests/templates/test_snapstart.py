@@ -37,6 +37,7 @@ OTHER = {
     "AllowedUsers": "alice",
     "AllowedOrgs": "example",
     "AllowedDomains": "example.com",
+    "EndedLogins": "alice",
     "GrantableScopes": "a b",
     "ScopeRules": "a=user:alice",
     "RedirectSchemes": "none",

@@ -22,6 +22,7 @@ OPENID = {
     "LoginClientId": "client",
     "AllowedDomains": "example.com",
     "Scopes": "mcp:use",
+    "EndedLogins": "subject-1 *@2026-01-31T18:00Z",
     "GrantableScopes": "mcp:use notes:write",
     "ScopeRules": "notes:write=user:alice@example.com",
     "PublicUrl": "https://api.example.com/mcp",
@@ -67,6 +68,11 @@ def test_every_parameter_of_the_server_reaches_it(template: dict[str, Any]) -> N
     found = server.read_settings(environment_of(Stack(template, **OPENID), "OauthServer"))
     assert (found.login.kind, found.login.issuer, found.login.client_id) == ("oidc", OPENID["LoginIssuer"], "client")
     assert found.admission.domains == {"example.com"}
+    assert (found.has_ended("subject-1", 2**40), found.has_ended("2", 0), found.has_ended("2", 2**40)) == (
+        True,
+        True,
+        False,
+    )
     assert found.scopes == ("mcp:use", "notes:write")
     assert [rule.scope for rule in found.admission.rules] == ["notes:write"]
     assert (found.registration, found.client_documents, found.redirect_schemes) == (False, False, ())
