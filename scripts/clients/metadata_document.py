@@ -19,6 +19,7 @@ from cryptography.x509.oid import NameOID
 
 LOOPBACK = "127.0.0.1"
 PATH = "/client.json"
+REDIRECT_PATHS = ("callback", "oauth/callback")
 
 
 @dataclass
@@ -36,7 +37,9 @@ class Document:
             {
                 "client_id": self.url,
                 "client_name": "interop",
-                "redirect_uris": [f"http://{LOOPBACK}/callback", "http://localhost/oauth/callback"],
+                "redirect_uris": [
+                    f"http://{host}/{path}" for host in (LOOPBACK, "localhost") for path in REDIRECT_PATHS
+                ],
                 "grant_types": ["authorization_code", "refresh_token"],
                 "response_types": ["code"],
                 "token_endpoint_auth_method": "none",

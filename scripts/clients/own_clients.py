@@ -46,6 +46,7 @@ class Given:
     """What the server was started with, as far as a client has to know it."""
 
     keys: Path  # that the server signs with
+    passphrase: Path  # of the person who logs in
     secrets: Mapping[str, str] = field(repr=False)  # of the clients that its operator has entered
 
 

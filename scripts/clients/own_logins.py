@@ -18,6 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from clients import inspector_page
 from clients.dev_server import NotReady, log_of, make_run, read_token
 from clients.issuers.logins import LOGIN_SECONDS, browser_command
 from clients.metadata_document import served_document
@@ -65,8 +66,8 @@ async def visits_of_clients(cloud: str, node: str, sources: Path, home: Path, re
             )
             settings = {"OAUTH_CLIENTS": f"file:{clients}", "SSL_CERT_FILE": str(document.trusted)}
             url, passphrase = await stack.enter_async_context(server(cloud, sources, home, settings))
-            given = Given(Path(passphrase.replace(".passphrase", "-keys.json")), entered)
-            for login in LOGINS:
+            given = Given(Path(passphrase.replace(".passphrase", "-keys.json")), Path(passphrase), entered)
+            for login in (*LOGINS, *inspector_page.LOGINS):
                 own = Path(tempfile.mkdtemp(dir=home))
                 browser = browser_command(own, "dev", passphrase)
                 asked = document.url if login.by_document else None

@@ -21,6 +21,9 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.message import SessionMessage
 from mcp.types import CallToolResult, TextContent, jsonrpc_message_adapter
 
+HTTP_SECONDS = 60.0  # the library's own 5 s are short on a busy machine
+GRACE_SECONDS = 1.0  # between a refusal on the wire and the end of a call that hears of it
+
 
 def first_text(result: CallToolResult) -> str:
     first = result.content[0] if result.content else None
@@ -62,29 +65,62 @@ async def bridge(command: list[str], log: Path) -> AsyncIterator[tuple[Any, Any]
         await asyncio.gather(process.wait(), *tasks, return_exceptions=True)
 
 
-def transport_of(job: dict[str, Any], http_client: httpx2.AsyncClient) -> Transport:
+class Wire:
+    """The client's requests, and whether one of them was answered 403."""
+
+    def __init__(self) -> None:
+        self.refused = asyncio.Event()
+
+    def client(
+        self,
+        headers: dict[str, str] | None = None,
+        timeout: httpx2.Timeout | None = None,
+        auth: httpx2.Auth | None = None,
+    ) -> httpx2.AsyncClient:
+        hooks = {"response": [self._note]}
+        return httpx2.AsyncClient(headers=headers, timeout=timeout or HTTP_SECONDS, auth=auth, event_hooks=hooks)
+
+    async def _note(self, response: httpx2.Response) -> None:
+        if response.status_code == 403:
+            self.refused.set()
+
+
+def transport_of(job: dict[str, Any], http_client: httpx2.AsyncClient, wire: Wire) -> Transport:
     if command := job.get("command"):
         return bridge(command, Path(job["log"]))
     if job["transport"] == "sse":
-        return sse_client(job["url"], headers=dict(http_client.headers))
+        return sse_client(
+            job["url"], headers=dict(http_client.headers), timeout=HTTP_SECONDS, httpx_client_factory=wire.client
+        )
     return streamable_http_client(job["url"], http_client=http_client)
+
+
+async def scoped_call(client: Client, job: dict[str, Any], wire: Wire) -> str:
+    """What the client makes of a refusal. Over SSE it does not hear of one, and its call would have no end."""
+    call = asyncio.create_task(client.call_tool(**job["scopedTool"]))
+    refused = asyncio.create_task(wire.refused.wait())
+    await asyncio.wait({call, refused}, timeout=job["patience"], return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({call}, timeout=GRACE_SECONDS)
+    for task in (call, refused):
+        task.cancel()
+    try:
+        return first_text(await call)
+    except asyncio.CancelledError:
+        return "no answer"
+    except Exception as error:  # noqa: BLE001 # whatever this client makes of the refusal is what we want to know
+        return said(error)
 
 
 async def outcome(job: dict[str, Any]) -> dict[str, Any]:
     headers = {"Authorization": job["authorization"]} if job["authorization"] else {}
+    wire = Wire()
     async with (
-        httpx2.AsyncClient(headers=headers) as http_client,
-        Client(transport_of(job, http_client), mode=job["mode"]) as client,
+        wire.client(headers) as http_client,
+        Client(transport_of(job, http_client, wire), mode=job["mode"]) as client,
     ):
         names = [tool.name for tool in (await client.list_tools()).tools]
         answer = await client.call_tool(**job["tool"])
-        try:
-            scoped = first_text(await asyncio.wait_for(client.call_tool(**job["scopedTool"]), job["patience"]))
-        except asyncio.TimeoutError:
-            scoped = "no answer"
-        except Exception as error:  # noqa: BLE001 # whatever this client makes of the refusal is what we want to know
-            scoped = said(error)
-        return {"tools": names, "answer": first_text(answer), "scoped": scoped}
+        return {"tools": names, "answer": first_text(answer), "scoped": await scoped_call(client, job, wire)}
 
 
 def said(error: BaseException) -> str:
