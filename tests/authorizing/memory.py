@@ -32,9 +32,6 @@ class Memory:
         self._put(kind, key, record, expires_at)
         return True
 
-    def delete(self, kind: str, key: str) -> None:
-        self.held.pop((kind, key), None)
-
     def close(self) -> None:
         """Nothing is open."""
 
