@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import sys
-import webbrowser
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,9 @@ async def outcome(job: dict[str, Any]) -> dict[str, Any]:
     async with callback() as (redirect, came):
 
         async def opened(url: str) -> None:
-            await asyncio.to_thread(webbrowser.open, url)
+            browser = await asyncio.create_subprocess_exec(os.environ["BROWSER"], url)
+            if await browser.wait() != 0:
+                raise RuntimeError("the browser did not come back")
 
         async def answered() -> AuthorizationCodeResult:
             found = dict(parse_qsl(urlsplit(await came).query))

@@ -77,5 +77,6 @@ async function outcome() {
   return { answer: called.content[0].text, discovered: [...discovered] };
 }
 
-writeFileSync(job.result, JSON.stringify(await outcome().catch((error) => ({ error: String(error) }))));
+const failure = (error) => ({ error: String(error).replaceAll(/\s+/g, ' ') });
+writeFileSync(job.result, JSON.stringify(await outcome().catch(failure)));
 process.exit(0); // a stream that is still open must not keep the process
