@@ -25,6 +25,7 @@ LOCKS = {
     "requirements/dev": ["requirements/run.txt", "functions/mcp_server/requirements-otel.txt"],
     "requirements/sam": [],
     "requirements/checkov": [],
+    "requirements/schemathesis": [],
     "requirements/bench-plots": [],
 }
 # What `make bench` measures beside our own runs on the machine that it measures, and some of it on no older Python.

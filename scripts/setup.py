@@ -16,7 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
-TOOLS = VENV / "tools"  # SAM and checkov pin libraries that the function does not: each lives alone
+TOOLS = VENV / "tools"  # each lives alone: SAM and checkov pin libraries, schemathesis joins every run of pytest
 OLDEST = (3, 10)
 
 # What each level of setup installs, as (environment, lock file); a level includes those before it.
@@ -26,6 +26,7 @@ LEVELS: dict[str, list[tuple[Path, str]]] = {
         (VENV, "requirements/dev.txt"),
         (TOOLS / "sam", "requirements/sam.txt"),
         (TOOLS / "checkov", "requirements/checkov.txt"),
+        (TOOLS / "schemathesis", "requirements/schemathesis.txt"),
     ],
 }
 

@@ -310,7 +310,7 @@ def test_token_of_another_issuer_or_key_is_inactive(world: World, tmp_path: Path
     assert introspect(world, other.tokens()["access_token"]) == {"active": False}
 
 
-def test_only_who_was_entered_with_a_secret_may_introspect(world: World) -> None:
+def test_only_a_resource_server_that_was_entered_may_introspect(world: World) -> None:
     token = world.tokens()["access_token"]
     assert world.post("/introspect", None, token=token, client_id="web").status_code == 401
     assert world.post("/introspect", basic("resource-server", "wrong"), token=token).status_code == 401
@@ -320,6 +320,9 @@ def test_only_who_was_entered_with_a_secret_may_introspect(world: World) -> None
     own = basic(registered["client_id"], registered["client_secret"])
     answer = world.post("/introspect", own, token=token)
     assert (answer.status_code, (answer.json or {})["error"]) == (400, "unauthorized_client")
+    for known in (ROBOT, basic("confidential", "confidential-secret-0123456789")):  # who may do something, asks nothing
+        answer = world.post("/introspect", known, token=token)
+        assert (answer.status_code, (answer.json or {})["error"]) == (400, "unauthorized_client")
     assert (world.post("/introspect", RESOURCE_SERVER).json or {})["error"] == "invalid_request"
 
 

@@ -441,14 +441,14 @@ class Revocation(RevocationEndpoint):  # type: ignore[misc]
 
 
 class Introspection(IntrospectionEndpoint):  # type: ignore[misc]
-    """RFC 7662, for those that the operator has entered with a secret."""
+    """RFC 7662, for the resource servers that the operator has entered: with a secret, and without a grant."""
 
     CLIENT_AUTH_METHODS = SECRET_METHODS
 
     def authenticate_token(self, request: FormRequest, client: AuthlibClient) -> _Token | None:
         request.story.client = client.get_client_id()
-        if client.client.origin != "configured":
-            raise UnauthorizedClientError("Only clients that the operator has entered may ask.")
+        if client.client.origin != "configured" or client.client.grant_types:
+            raise UnauthorizedClientError("Only resource servers that the operator has entered may ask.")
         return _Token(self.server, _presented(request))
 
     def create_introspection_payload(self, token: _Token | None) -> dict[str, Any]:
