@@ -77,23 +77,24 @@ async def typescript(login: Login, job: Job, given: Given) -> Outcome:
         may = {"login": job.browser is not None}
         return await driven(job, [job.node, str(INTEROP / "typescript_login.mjs")], told | may)
 
-    return await started_again(run, job, lambda: store, given)
+    return await started_again(run, job, store.name, given)
 
 
 async def remote(login: Login, job: Job, given: Given) -> Outcome:
     visit = Visit(login.client, login.package, login.era, login.era != "legacy", mcp_remote)
-    store = partial(next, (job.home / ".mcp-auth").rglob("*_tokens.json"))
-    return await started_again(partial(mcp_remote, visit), job, store, given)
+    return await started_again(partial(mcp_remote, visit), job, "*_tokens.json", given)
 
 
-async def started_again(
-    run: Callable[[Job], Awaitable[Outcome]], job: Job, store: Callable[[], Path], given: Given
-) -> Outcome:
-    """A client logs in and calls. Then it is started once more, an hour later as far as its access token goes."""
+async def started_again(run: Callable[[Job], Awaitable[Outcome]], job: Job, store: str, given: Given) -> Outcome:
+    """A client logs in and calls. Then it is started once more, an hour later as far as its access token goes.
+
+    `store` is the name of the file in which it keeps its tokens.
+    """
     first = await run(job)
     if first.answer is None:
         return first
-    make_old(store(), given.keys)
+    (kept,) = job.home.rglob(store)
+    make_old(kept, given.keys)
     (job.home / "result.json").unlink()
     return await run(replace(job, browser=None))
 
@@ -135,7 +136,6 @@ async def library(_login: Login, job: Job, given: Given) -> Outcome:
 LOGINS = (
     Login("mcp-remote", "mcp-remote", "legacy", (*REGISTERED, REFRESH), remote, expires=True),
     Login("mcp-remote", "mcp-remote", "auto", (*LOGIN, REFRESH), remote, by_document=True, expires=True),
-    Login("Python", "mcp", "registered", (*REGISTERED, REFRESH), python),
     Login("Python", "mcp", "document", (*LOGIN, REFRESH), python, by_document=True),
     Login("TypeScript 1", SDK_1, "document", (*LOGIN, REFRESH), typescript, by_document=True, expires=True),
     Login("TypeScript 2", SDK_2, "registered", (*REGISTERED, REFRESH), typescript, expires=True),

@@ -91,7 +91,10 @@ async def visit(cloud: str, login: Login, job: Job, given: Given, lines: Lines) 
     installed = version("mcp") if login.package == "mcp" else package_version(login.package)
     row = Row(cloud, "oauth", login.client, installed, login.era, "http")
     began, before, called = time.monotonic(), len(lines.of("oauth")), len(lines.of("jwt"))
-    outcome = await login.drive(login, job, given)
+    try:
+        outcome = await login.drive(login, job, given)
+    except (LookupError, OSError, TypeError, ValueError) as error:
+        outcome = Outcome(error=f"what it left is not what it leaves: {error!r}")
     decided = await lines.after(before, len(login.steps))
     reasons = {line["reason"] for line in lines.of("jwt")[called:]}
     row.problems += complaints(login, job.document, outcome, decided, reasons)
