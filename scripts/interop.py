@@ -78,7 +78,7 @@ def arguments() -> argparse.Namespace:
         "--only",
         default="",
         metavar="TEXT",
-        help="clients whose name, era or transport holds TEXT, issuers, or login pages",
+        help="clients whose name, era or transport holds TEXT, issuers, own login, or login pages",
     )
     parser.add_argument("--keep", action="store_true", help="keep the logs of servers and suite")
     parser.add_argument(
