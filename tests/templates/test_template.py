@@ -185,7 +185,7 @@ OAUTH_SERVER = (
         ("secretsmanager:GetSecretValue", f"{{{name}}}")
         for name in ("SigningKeys", "LoginClientSecret", "OauthClients")
     }
-    | {(f"dynamodb:{action}", "{OauthRecords.Arn}") for action in ("GetItem", "PutItem", "DeleteItem")}
+    | {(f"dynamodb:{action}", "{OauthRecords.Arn}") for action in ("GetItem", "PutItem")}
 )
 KEY_ROTATION = own_logs("AwsKeyRotation") | {
     (f"secretsmanager:{action}", "{SigningKeys}")

@@ -158,6 +158,21 @@ def test_a_cap_on_what_strangers_can_cost(template: dict[str, Any]) -> None:
     assert "ReservedConcurrentExecutions" not in capped["AwsKeyRotation"]
 
 
+def test_a_flood_of_strangers_writes_at_a_bounded_rate(template: dict[str, Any]) -> None:
+    stack = Stack(template, **GITHUB)
+    throttled = stack.of_type("AWS::ApiGatewayV2::Stage")["ApiStage"]["RouteSettings"]
+    assert set(throttled) == {"GET /authorize", "POST /authorize", "GET /authorize/callback", "POST /register"}
+    assert {tuple(sorted(limits.items())) for limits in throttled.values()} == {
+        (("ThrottlingBurstLimit", 100), ("ThrottlingRateLimit", 20))
+    }
+    # API Gateway knows no route before it is made: a setting for one that is not there ends the deploy.
+    routes = stack.of_type("AWS::ApiGatewayV2::Route")
+    after = [name.strip("{}") for name in stack.resources["ApiStage"]["Metadata"]["After"]]
+    assert {routes[name]["RouteKey"] for name in after} == set(throttled)
+    for parameters in ({"Door": "bearer"}, {"Door": "jwt", "JwtIssuer": "https://a.example", "FrontDoor": "http-api"}):
+        assert "RouteSettings" not in Stack(template, **parameters).of_type("AWS::ApiGatewayV2::Stage")["ApiStage"]
+
+
 @pytest.mark.parametrize("parameters", [{}, {"Door": "jwt", "JwtIssuer": "https://login.example.com"}], ids=str)
 def test_other_doors_make_nothing_of_it(template: dict[str, Any], parameters: dict[str, str]) -> None:
     stack = Stack(template, **parameters)

@@ -201,7 +201,7 @@ class Flow:
             subject=person.subject,
             resource=authorization.resource,
             scopes=granted,
-            auth_time=now,
+            auth_time=now if self._login.asks_here else person.auth_time,
             redirect_uri=authorization.redirect_uri,
             redirect_uri_asked=authorization.redirect_uri_asked,
             code_challenge=authorization.code_challenge,

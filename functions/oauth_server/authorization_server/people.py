@@ -20,6 +20,7 @@ class Person:
     login: str | None = None  # a name that nobody else has at this provider
     emails: tuple[str, ...] = ()  # only those that the provider has verified
     organisations: tuple[str, ...] = ()
+    auth_time: int | None = None  # when the provider has asked who it is, if it tells
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from joserfc.jwk import ECKey, RSAKey
@@ -32,12 +33,18 @@ def visit(tmp_path: Path, provider: OpenIdProvider, no_proxy: None) -> Visit:
     return Visit(provider, "oidc", tmp_path)
 
 
-def subject_of(visit: Visit) -> str:
+def token_of(visit: Visit) -> dict[str, Any]:
+    """What the access token of a login says."""
     done = visit.log_in()
     assert done.status_code == 303, done.text
     token = (visit.world.redeem(parameters(done.location)["code"]).json or {})["access_token"]
     asked = visit.world.post("/introspect", basic("resource-server", "resource-server-secret-0123"), token=token)
-    subject: str = (asked.json or {})["sub"]
+    assert (asked.json or {})["active"]
+    return asked.json or {}
+
+
+def subject_of(visit: Visit) -> str:
+    subject: str = token_of(visit)["sub"]
     return subject
 
 
@@ -52,6 +59,19 @@ def test_person_is_known_by_subject(visit: Visit, provider: OpenIdProvider) -> N
     assert authorize.query["response_type"] == "code"
     assert len(authorize.query["nonce"]) >= 32
     assert "/me" not in paths(provider)
+
+
+@pytest.mark.parametrize(
+    ("said", "known"),
+    [(NOON - 7200, NOON - 7200), (None, None), (True, None), ("1800000000", None), ({}, None)],
+    ids=str,
+)
+def test_when_the_person_was_asked_is_what_the_provider_says(
+    visit: Visit, provider: OpenIdProvider, said: object, known: int | None
+) -> None:
+    """A session at the provider may be days old: the time of our own answer would be a lie."""
+    provider.claims = {"auth_time": said}
+    assert token_of(visit.start(OAUTH_ALLOWED_USERS=SUBJECT)).get("auth_time") == known
 
 
 def test_metadata_and_keys_are_kept(visit: Visit, provider: OpenIdProvider) -> None:

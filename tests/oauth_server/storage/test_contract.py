@@ -160,26 +160,28 @@ def test_a_record_is_replaced_by_whoever_knows_it_as_it_is(storage: Storage, key
     assert storage.replace("grant", key, first, {"n": 3}, LATER) is False, "the same content is not the same version"
 
 
-def test_a_record_that_is_gone_is_not_replaced(storage: Storage, key: str) -> None:
-    storage.create("grant", key, {"n": 1}, LATER)
-    found = storage.read("grant", key)
+def test_a_record_that_is_not_there_is_not_replaced(storage: Storage, key: str) -> None:
+    other = f"{key}-other"
+    storage.create("grant", other, {"n": 1}, LATER)
+    found = storage.read("grant", other)
     assert found is not None
-    storage.delete("grant", key)
-    assert storage.read("grant", key) is None
     assert storage.replace("grant", key, found, {"n": 2}, LATER) is False
     assert storage.read("grant", key) is None
-    storage.delete("grant", key)  # again, without a word
     storage.create("grant", key, {"n": 1}, LATER)
-    assert storage.replace("grant", key, found, {"n": 2}, LATER) is False, "another record of the same key"
+    assert storage.replace("grant", key, found, {"n": 2}, LATER) is False, "another record of the same content"
 
 
 def test_kinds_do_not_meet(storage: Storage, key: str) -> None:
     assert storage.create("grant", key, {"n": 1}, LATER)
     assert storage.create("client", key, {"n": 2}, LATER)
-    storage.delete("grant", key)
     found = storage.read("client", key)
     assert found is not None
     assert found.record == {"n": 2}
+    assert storage.replace("grant", key, found, {"n": 3}, LATER) is False
+    assert storage.replace("client", key, found, {"n": 3}, LATER) is True
+    grant = storage.read("grant", key)
+    assert grant is not None
+    assert grant.record == {"n": 1}
 
 
 def test_what_one_process_writes_another_reads_at_once(place: Place, key: str) -> None:

@@ -16,7 +16,7 @@ import pytest
 from authorization_server import keeping
 from authorization_server.records import handles
 from authorization_server.records.grants import Grant
-from authorization_server.storage import StorageUnavailable
+from authorization_server.storage import StorageUnavailable, Stored
 from authorization_server.storage import sqlite as module
 from authorization_server.storage.sqlite import PURGE_SECONDS, SqliteStorage
 
@@ -81,6 +81,11 @@ def test_records_outlive_the_process(file: Path, clock: Clock) -> None:
     assert found.record == {"n": 1}
 
 
+def write(storage: SqliteStorage) -> None:
+    """Changes nothing, and is a write all the same."""
+    assert not storage.replace("grant", "none", Stored({}, "v", NOW), {}, NOW)
+
+
 def test_what_has_expired_goes_now_and_then(storage: SqliteStorage, file: Path, clock: Clock) -> None:
     for number in range(3):
         storage.create("grant", f"k{number}", {}, NOW + 10 * (number + 1))
@@ -88,17 +93,17 @@ def test_what_has_expired_goes_now_and_then(storage: SqliteStorage, file: Path, 
     storage.create("grant", "k3", {}, NOW + 600)
     assert rows(file) == ["k0", "k1", "k2", "k3"], "not at every write"
     clock.now = NOW + PURGE_SECONDS - 40
-    storage.delete("grant", "none")
+    write(storage)
     assert rows(file) == ["k0", "k1", "k2", "k3"]
     clock.now = NOW + PURGE_SECONDS
-    storage.delete("grant", "none")
+    write(storage)
     assert rows(file) == ["k3"]
 
 
 def test_a_clock_that_was_set_back_stops_no_purge(storage: SqliteStorage, file: Path, clock: Clock) -> None:
     storage.create("grant", "k", {}, NOW - 5000)
     clock.now = NOW - 4000
-    storage.delete("grant", "none")
+    write(storage)
     assert rows(file) == []
 
 
@@ -113,7 +118,6 @@ def test_a_file_that_stays_locked_is_no_answer(file: Path, clock: Clock, monkeyp
     for write in (
         lambda: storage.create("grant", "other", {}, NOW + 60),
         lambda: storage.replace("grant", "k", found, {"n": 2}, NOW + 60),
-        lambda: storage.delete("grant", "k"),
     ):
         with pytest.raises(StorageUnavailable, match=r"records\.db does not answer"):
             write()
@@ -171,7 +175,7 @@ def test_processes_redeem_each_code_once(file: Path, storage: SqliteStorage) -> 
     codes = [handles.mint("code") for _ in range(CODES)]
     now = int(time.time())  # as the processes have it
     for code in codes:
-        grant = Grant("c", "s", "r", (), now, "u", True, challenge, code.digest, now + 600, now + 3600, now, ())
+        grant = Grant("c", "s", "r", (), "u", True, challenge, code.digest, now + 600, now + 3600, now, ())
         keeping.keep(storage, code.key, grant)
     path = f"{ROOT / 'functions'}:{ROOT / 'functions/oauth_server'}"
     command = [sys.executable, "-c", REDEEMER, str(file), verifier, str(now)]

@@ -99,6 +99,7 @@ class OpenIdLogin:
             subject=claims["sub"],
             name=next((claims[key] for key in ("name", "email") if isinstance(claims.get(key), str)), claims["sub"]),
             emails=self._emails(metadata, claims, tokens.get("access_token"), deadline) if self._mail else (),
+            auth_time=claims["auth_time"] if type(claims.get("auth_time")) is int else None,
         )
 
     def _redeem(self, metadata: Metadata, attempt: Attempt, code: str, deadline: Deadline) -> dict[str, Any]:

@@ -30,7 +30,6 @@ class Grant:
     subject: str
     resource: str
     scopes: tuple[str, ...]
-    auth_time: int
     redirect_uri: str
     redirect_uri_asked: bool  # was it in the authorization request? Then it must be in the token request, too
     code_challenge: str
@@ -39,6 +38,7 @@ class Grant:
     expires_at: int  # of everything; nothing moves it
     given_at: int
     marks: tuple[str, ...]  # the entries of the settings that were true of this person, `people.Admission.marks`
+    auth_time: int | None = None  # when the person was asked who it is, if anybody knows
     redeemed_at: int | None = None
     line: str | None = None  # digest of what all its refresh tokens have in common
     current: str | None = None  # digest of the newest refresh token

@@ -48,9 +48,6 @@ class Storage(Protocol):
     def replace(self, kind: str, key: str, stored: Stored, record: Mapping[str, Json], expires_at: int) -> bool:
         """Put a record in the place of the one that was read; False if that has changed since. Of many, one wins."""
 
-    def delete(self, kind: str, key: str) -> None:
-        """Remove a record, if it is there."""
-
     def close(self) -> None:
         """Let go of files and connections."""
 

@@ -74,9 +74,6 @@ class DynamoDbStorage:
             ExpressionAttributeValues={":version": {"S": stored.version}},
         )
 
-    def delete(self, kind: str, key: str) -> None:
-        self._call("delete_item", Key=_key(kind, key))
-
     def close(self) -> None:
         self._client.close()
 

@@ -77,9 +77,6 @@ class SqliteStorage:
         values = (json.dumps(record), secrets.token_hex(16), expires_at, kind, key, stored.version)
         return self._write(change, values) == 1
 
-    def delete(self, kind: str, key: str) -> None:
-        self._write("DELETE FROM records WHERE kind = ? AND key = ?", (kind, key))
-
     def close(self) -> None:
         with self._lock:
             self._database.close()
