@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import secrets
 from typing import Any
 from urllib.parse import unquote
 
@@ -22,6 +23,7 @@ class OpenIdProvider(StandIn):
         self.header: dict[str, Any] = {}
         self.userinfo: dict[str, Any] = {}
         self.subject = "248289761001"
+        self.access_token = secrets.token_urlsafe(24)
         self.routes = {
             "/.well-known/openid-configuration": lambda _: Answer(200, {**self._metadata(), **self.metadata}),
             "/authorize": self.authorize,
@@ -47,7 +49,9 @@ class OpenIdProvider(StandIn):
         query = self.redeem(asked.form)
         if query is None or asked.form.get("grant_type") != "authorization_code":
             return Answer(400, {"error": "invalid_grant"})
-        return Answer(200, {"access_token": "at", "token_type": "Bearer", "id_token": self.id_token(query["nonce"])})
+        return Answer(
+            200, {"access_token": self.access_token, "token_type": "Bearer", "id_token": self.id_token(query["nonce"])}
+        )
 
     def client_of(self, asked: Asked) -> tuple[str, str]:
         scheme, _, given = asked.headers.get("authorization", "").partition(" ")
@@ -75,7 +79,7 @@ class OpenIdProvider(StandIn):
         return jws.serialize_compact(header, body, key, algorithms=[header["alg"]])
 
     def _me(self, asked: Asked) -> Answer:
-        if asked.headers.get("authorization") != "Bearer at":
+        if asked.headers.get("authorization") != f"Bearer {self.access_token}":
             return Answer(401, {"error": "invalid_token"})
         return Answer(200, {"sub": self.subject, **self.userinfo})
 
