@@ -414,6 +414,7 @@ def test_pages_on_the_web_may_be_clients(world: World, path: str) -> None:
     for answer in (preflight, world.post(path, headers)):
         assert answer.headers["Access-Control-Allow-Origin"] == "*"
         assert "Access-Control-Allow-Credentials" not in answer.headers
+        assert answer.headers["Access-Control-Expose-Headers"] == "Retry-After, WWW-Authenticate"
 
 
 def test_introspection_is_not_for_pages_on_the_web(world: World) -> None:

@@ -122,6 +122,7 @@ def test_what_is_not_known_is_left_out_and_nothing_is_fetched(world: World) -> N
 def test_registration_can_be_off(tmp_path: Path) -> None:
     world = World(tmp_path, OAUTH_REGISTRATION="off")
     assert register(world, GOOD).status_code == 404
+    assert world.browser().open("/register", method="OPTIONS").status_code == 404
     world.storage.close()
 
 
