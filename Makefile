@@ -16,8 +16,8 @@ setup: ## make .venv with everything that development needs
 run: ## start a server behind a real door: CLOUD=fc|aws DOOR=bearer|jwt|oauth PORT=8787
 	@$(PYTHON3) scripts/setup.py run && exec $(PY) scripts/dev.py --cloud $(CLOUD) --door $(DOOR) --port $(PORT)
 
-test: setup ## pass the tests (builds the artifacts and runs them)
-	@$(PY) -m pytest $(ARGS)
+test: setup ## pass the tests, two files at a time (builds the artifacts and runs them)
+	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 interop: setup ## let the real clients in (Node 20 or later)
 	@$(PY) scripts/interop.py $(ARGS)

@@ -6,6 +6,7 @@ the interpreter is one of its own that holds what Lambda's runtime holds, the cl
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import http.client
 import json
@@ -72,18 +73,24 @@ def runtime(version: str, interpreter: Path) -> Path:
     wanted = "".join(f"{pin}\n" for pin in pins if pin.requirement.name in IN_THE_RUNTIME)
     stamp = hashlib.sha256(f"{interpreter.resolve()}\n{wanted}".encode()).hexdigest()[:12]
     place = RUNTIMES / f"python{version}-{stamp}"
-    if not place.exists():
-        RUNTIMES.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=RUNTIMES) as scratch:
-            made, lock = Path(scratch) / "made", Path(scratch) / "lock.txt"
-            lock.write_text(wanted)
-            uv = [sys.executable, "-m", "uv", "--quiet"]
-            subprocess.run([*uv, "venv", "--python", str(interpreter), str(made)], check=True)
-            install = ["pip", "install", "--python", str(made), "--require-hashes", "--no-deps", "-r", str(lock)]
-            subprocess.run([*uv, *install], check=True)
-            subprocess.run([*uv, "pip", "check", "--python", str(made)], check=True)
-            made.rename(place)
+    RUNTIMES.mkdir(parents=True, exist_ok=True)
+    with (RUNTIMES / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # of two workers one makes it
+        if not place.exists():
+            _make_runtime(place, interpreter, wanted)
     return place / "bin/python"
+
+
+def _make_runtime(place: Path, interpreter: Path, wanted: str) -> None:
+    with tempfile.TemporaryDirectory(dir=RUNTIMES) as scratch:
+        made, requirements = Path(scratch) / "made", Path(scratch) / "requirements.txt"
+        requirements.write_text(wanted)
+        uv = [sys.executable, "-m", "uv", "--quiet"]
+        subprocess.run([*uv, "venv", "--python", str(interpreter), str(made)], check=True)
+        install = ["pip", "install", "--python", str(made), "--require-hashes", "--no-deps", "-r", str(requirements)]
+        subprocess.run([*uv, *install], check=True)
+        subprocess.run([*uv, "pip", "check", "--python", str(made)], check=True)
+        made.rename(place)
 
 
 def emulator() -> Path:

@@ -23,7 +23,7 @@ from support import mcp, raw_http
 from support.raw_http import Answer, Connection
 from support.web_function import Function, running
 
-pytestmark = [pytest.mark.artifact, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.artifact, pytest.mark.alone, pytest.mark.timeout(300)]
 
 HERE = Path(__file__).parent
 PLACES, WAITING = 200, 200

@@ -16,6 +16,7 @@ from benchmarks.short import Short
 
 pytestmark = [
     pytest.mark.artifact,
+    pytest.mark.alone,
     pytest.mark.slow,
     pytest.mark.timeout(600),
     pytest.mark.skipif(platform.system() != "Linux", reason="Lambda's runtime client is a Linux program"),
