@@ -4,14 +4,10 @@ import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
-import { chromium } from 'playwright-core';
+import { open } from './chromium.mjs';
 
 const job = JSON.parse(readFileSync(process.argv[2], 'utf8'));
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const FLAGS = [
-  '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-  '--disable-component-update', '--disable-sync', '--disable-dev-shm-usage',
-];
 const PHONE = { width: 360, height: 740 };
 const SHOT = { width: 600, height: 900 };
 
@@ -67,7 +63,7 @@ const webId = await register(local, 'Example Assistant', 'https://assistant.exam
 const consent = request(local, id, redirect);
 const webConsent = request(local, webId, 'https://assistant.example.com/callback');
 
-const browser = await chromium.launch({ executablePath: job.chromium, args: FLAGS, chromiumSandbox: false });
+const browser = await open(job.chromium);
 const strayed = new Set(); // what any page asked of anybody else
 const complaints = []; // of the browser itself: a style or a form that the policy stopped
 
