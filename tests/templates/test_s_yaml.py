@@ -18,6 +18,7 @@ import yaml
 
 import check_s
 import serverless_devs
+from authorization_server.settings import KNOWN
 from mcp_faas.auth.profiles import PROFILES
 from mcp_faas.settings import read_settings
 from mcp_faas.tokens import Token, TokenDocument
@@ -567,6 +568,14 @@ def test_door_jwt_deploys_without_any_token(deploys: Deploys) -> None:
         "disableURLInternet": False,
         "authType": "anonymous",
     }
+
+
+def test_every_setting_of_the_authorization_server_can_be_set_in_vars(rendered: Mapping[str, Any]) -> None:
+    """As on AWS: all but the passphrase, which is for development."""
+    found = rendered["resources"]["oauth_server"]["props"]["environmentVariables"]
+    assert {name for name in found if name.startswith("OAUTH_")} == set(KNOWN) - {"OAUTH_LOCAL_PASSPHRASE"}
+    template = (ROOT / "template.yaml").read_text(encoding="utf-8")
+    assert {name for name in KNOWN if f"          {name}: " in template} == set(KNOWN) - {"OAUTH_LOCAL_PASSPHRASE"}
 
 
 @pytest.mark.parametrize(
