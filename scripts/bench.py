@@ -24,7 +24,7 @@ from typing import NoReturn
 
 import setup
 from artifacts.errors import BuildError
-from benchmarks import environments, events, machine, origin, pages, results, short, whole
+from benchmarks import environments, events, layers, machine, origin, pages, results, short, whole
 from benchmarks.child import ChildFailed
 from benchmarks.cold import NoAnswer
 from benchmarks.concurrency import ServerMissing
@@ -55,6 +55,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--table", action="store_true", help="measure nothing; draw plots and tables from results.json")
     parser.add_argument(
         "--check", action="store_true", help="measure nothing; do the pages show what results.json says?"
+    )
+    parser.add_argument(
+        "--layers", action="store_true", help="count a warm call's instructions, layer by layer, and print the table"
     )
     parser.add_argument("--record", type=int, metavar="N", help="run the short form N times; make test holds us to it")
     chosen = parser.parse_args()
@@ -173,6 +176,9 @@ def run(chosen: argparse.Namespace) -> int:
         return check()
     if chosen.table:
         show(path)
+    elif chosen.layers:
+        for row in layers.rows():
+            print(row, flush=True)
     elif chosen.record:
         short.record(chosen.record, say)
     elif chosen.smoke:
