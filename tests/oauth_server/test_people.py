@@ -17,6 +17,7 @@ ADMITTED = {
     "login": Admission(users=frozenset({"alice-a"})),
     "login in another case": Admission(users=frozenset({"ALICE-A"})),
     "subject": Admission(users=frozenset({"583231"})),
+    "subject, and nothing else": Admission(users=frozenset({"sub:583231"})),
     "verified address": Admission(users=frozenset({"Alice@example.com"})),
     "organisation": Admission(organisations=frozenset({"acme"})),
     "domain": Admission(domains=frozenset({"example.com"})),
@@ -25,6 +26,8 @@ REFUSED = {
     "nobody": Admission(),
     "rules alone": Admission(rules=(Rule("x", "user", "alice-a"),)),
     "another login": Admission(users=frozenset({"alice"})),
+    "login as a subject": Admission(users=frozenset({"sub:alice-a", "sub:Alice-A"})),
+    "address as a subject": Admission(users=frozenset({"sub:alice@Example.com"})),
     "display name": Admission(users=frozenset({"Alice"})),
     "another organisation": Admission(organisations=frozenset({"acm", "acme2", "583231", "alice-a"})),
     "domain above": Admission(domains=frozenset({"com"})),
@@ -54,6 +57,15 @@ def test_refused(admission: Admission) -> None:
 )
 def test_number_means_the_subject_alone(person: Person) -> None:
     assert not admits(Admission(users=frozenset({"583231"})), person)
+
+
+def test_address_means_a_verified_one_and_no_subject_that_somebody_chose() -> None:
+    boss = Admission(users=frozenset({"boss@example.com"}))
+    chosen = Person("boss@example.com", "x", "boss@example.com")
+    assert not admits(boss, chosen)
+    assert admits(Admission(users=frozenset({"sub:boss@example.com"})), chosen)
+    assert boss.by_address
+    assert not Admission(users=frozenset({"sub:boss@example.com"})).by_address
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from typing import Literal
 from mcp_faas.auth.scopes import covers
 
 Kind = Literal["user", "org", "domain"]
+SUBJECT = "sub:"  # before an entry that is a subject and nothing else
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Admission:
     def by_address(self) -> bool:
         """Does anything here need to know a person's mail addresses?"""
         names = [*self.users, *(rule.value for rule in self.rules if rule.kind == "user")]
-        return bool(self.domains) or any("@" in name for name in names) or self._has_rule("domain")
+        return bool(self.domains) or any(_is_address(name) for name in names) or self._has_rule("domain")
 
     @property
     def by_organisation(self) -> bool:
@@ -110,13 +111,22 @@ def _mark(kind: Kind, value: str) -> str:
 
 def _is(kind: Kind, value: str, person: Person) -> bool:
     """Names and addresses are ASCII without regard to case; a subject is compared as it is."""
+    if kind == "user" and value.startswith(SUBJECT):
+        return value.removeprefix(SUBJECT) == person.subject
+    if kind == "user" and _is_address(value):
+        # Never a subject: some providers let people choose theirs.
+        return _folded(value) is not None and _folded(value) in map(_folded, person.emails)
     if kind == "user":
         # Somebody's number is somebody else's possible login name: a number always means the subject.
-        known = {_folded(name) for name in (person.login, *person.emails) if name and not name.isdigit()}
-        return value == person.subject or (_folded(value) is not None and _folded(value) in known)
+        login = None if person.login is None or person.login.isdigit() else _folded(person.login)
+        return value == person.subject or (login is not None and _folded(value) == login)
     if kind == "org":
         return _folded(value) is not None and _folded(value) in map(_folded, person.organisations)
     return _folded(value) is not None and _folded(value) in map(_domain, person.emails)
+
+
+def _is_address(value: str) -> bool:
+    return "@" in value and not value.startswith(SUBJECT)
 
 
 def _domain(email: str) -> str | None:

@@ -30,7 +30,9 @@ from mcp_faas.settings.values import (
 LoginKind = Literal["github", "oidc", "local"]
 LOGINS = ("github", "oidc", "local")
 GITHUB_URL = "https://github.com"
-ENTRA_HOSTS = ("login.microsoftonline.com", "login.microsoftonline.us", "login.partner.microsoftonline.cn")
+ENTRA = re.compile(  # and its External ID, where every tenant has a host of its own
+    r"login\.microsoftonline\.(?:com|us)|login\.partner\.microsoftonline\.cn|sts\.windows\.net|.+\.ciamlogin\.com"
+)
 GOOGLE = "https://accounts.google.com"
 DEFAULT_SCHEMES = ("cursor",)
 CODE_SECONDS = 60
@@ -221,7 +223,7 @@ def _login(environ: Mapping[str, str], issuer: str) -> LoginSettings:
             )
         check_url("OAUTH_LOGIN_ISSUER", upstream, "https://login.example.com")
         parts = urlsplit(upstream)
-        if parts.hostname in ENTRA_HOSTS and parts.path.split("/")[1:2] in (
+        if ENTRA.fullmatch(parts.hostname or "") and parts.path.split("/")[1:2] in (
             ["common"],
             ["organizations"],
             ["consumers"],

@@ -6,10 +6,11 @@ import logging
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
-from authorization_server.logins.github import api_of
+from authorization_server.logins.github import api_of, numbers_of
 from authorizing.github import GitHub, membership
 from authorizing.stand_in import SECRET, Answer, serving
 from authorizing.world import CALLBACK, basic, parameters
@@ -39,6 +40,11 @@ def subject_of(visit: Visit) -> str:
     return subject
 
 
+def known(visit: Visit) -> str:
+    """The account of the stand-in, as of an enterprise host."""
+    return f"{urlsplit(visit.provider.url).netloc}:583231"
+
+
 def error_of(visit: Visit) -> str | None:
     done = visit.log_in()
     found = parameters(done.location)
@@ -47,7 +53,7 @@ def error_of(visit: Visit) -> str | None:
 
 
 def test_user_by_name_is_known_by_number(visit: Visit, github: GitHub) -> None:
-    assert subject_of(visit.start(OAUTH_ALLOWED_USERS="Octocat")) == "github:583231"
+    assert subject_of(visit.start(OAUTH_ALLOWED_USERS="Octocat")) == known(visit)
     # Nothing but the name was needed, so nothing else was asked for.
     (authorize,) = [asked for asked in github.asked if asked.path == "/login/oauth/authorize"]
     assert "scope" not in authorize.query
@@ -63,7 +69,8 @@ def test_secret_goes_to_github_alone_and_in_the_body(visit: Visit, github: GitHu
 
 
 ADMITTED = {
-    "by number": ({"OAUTH_ALLOWED_USERS": "github:583231"}, True),
+    "by number": ({"OAUTH_ALLOWED_USERS": "HOST:583231"}, True),
+    "by number at github.com, which is somebody else": ({"OAUTH_ALLOWED_USERS": "github:583231"}, False),
     "a bare number is nobody": ({"OAUTH_ALLOWED_USERS": "583231"}, False),
     "another name": ({"OAUTH_ALLOWED_USERS": "octocats"}, False),
     "by verified address": ({"OAUTH_ALLOWED_USERS": "octocat@example.com"}, True),
@@ -72,7 +79,7 @@ ADMITTED = {
     "by domain of an unverified address": ({"OAUTH_ALLOWED_DOMAINS": "bank.example"}, False),
     "by domain of addresses that GitHub makes": ({"OAUTH_ALLOWED_DOMAINS": "users.noreply.github.com"}, False),
     "by organisation": ({"OAUTH_ALLOWED_ORGS": "ACME"}, True),
-    "by the organisation's number": ({"OAUTH_ALLOWED_ORGS": "github:1"}, True),
+    "by the organisation's number": ({"OAUTH_ALLOWED_ORGS": "HOST:1"}, True),
     "of another organisation": ({"OAUTH_ALLOWED_ORGS": "acme-corp"}, False),
     "invited only": ({"OAUTH_ALLOWED_ORGS": "invited"}, False),
     "nobody": ({}, False),
@@ -81,29 +88,30 @@ ADMITTED = {
 
 @pytest.mark.parametrize(("changes", "admitted"), ADMITTED.values(), ids=ADMITTED)
 def test_who_is_admitted(visit: Visit, changes: dict[str, str], admitted: bool) -> None:
-    visit.start(**changes)
+    host = known(visit).rpartition(":")[0]
+    visit.start(**{name: value.replace("HOST", host) for name, value in changes.items()})
     if admitted:
-        assert subject_of(visit) == "github:583231"
+        assert subject_of(visit) == known(visit)
     else:
         assert error_of(visit) == "access_denied"
 
 
 def test_scopes_that_are_asked_for_follow_from_the_lists(visit: Visit, github: GitHub) -> None:
     visit.start(OAUTH_ALLOWED_ORGS="acme", OAUTH_SCOPE_RULES="mcp:admin=domain:example.com")
-    assert subject_of(visit) == "github:583231"
+    assert subject_of(visit) == known(visit)
     assert github.asked[0].query["scope"] == "user:email read:org"
 
 
 def test_organisations_on_later_pages_count(visit: Visit, github: GitHub) -> None:
     github.organisations = [membership(f"org-{number}", number) for number in range(1, 202)]
-    assert subject_of(visit.start(OAUTH_ALLOWED_ORGS="org-201")) == "github:583231"
+    assert subject_of(visit.start(OAUTH_ALLOWED_ORGS="org-201")) == known(visit)
     assert len([asked for asked in github.asked if asked.path.endswith("/orgs")]) == 3
 
 
 def test_renamed_account_of_a_user_on_the_list_is_somebody_else(visit: Visit, github: GitHub) -> None:
-    visit.start(OAUTH_ALLOWED_USERS="github:583231")
+    visit.start(OAUTH_ALLOWED_USERS=known(visit))
     github.user["login"] = "renamed"
-    assert subject_of(visit) == "github:583231"
+    assert subject_of(visit) == known(visit)
     github.user |= {"id": 99, "login": "octocat"}
     assert error_of(visit) == "access_denied"
 
@@ -223,6 +231,11 @@ def test_nothing_secret_is_logged(
     secrets = [SECRET, *github.tokens, *(asked.form.get("code", "none") for asked in github.asked)]
     secrets += [asked.query.get("state", "none") for asked in github.asked]
     assert not [secret for secret in secrets if secret != "none" and secret in out]
+
+
+def test_whose_number_it_is() -> None:
+    assert numbers_of("https://github.com") == "github"
+    assert numbers_of("https://github.example.com") == "github.example.com"
 
 
 def test_where_the_api_is() -> None:

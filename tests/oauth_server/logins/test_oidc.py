@@ -134,7 +134,12 @@ def test_name_that_people_choose_admits_nobody(visit: Visit, provider: OpenIdPro
     assert any("organisations are known at GitHub alone" in doubt for doubt in visit.world.settings.doubts)
 
 
-ENTRA = "https://login.microsoftonline.com/6d6a0f66-0000-0000-0000-000000000000/v2.0"
+ENTRA = [
+    "https://login.microsoftonline.com/6d6a0f66-0000-0000-0000-000000000000/v2.0",
+    "https://login.microsoftonline.us/6d6a0f66-0000-0000-0000-000000000000/v2.0",
+    "https://sts.windows.net/6d6a0f66-0000-0000-0000-000000000000/",
+    "https://6d6a0f66-0000-0000-0000-000000000000.ciamlogin.com/6d6a0f66-0000-0000-0000-000000000000/v2.0",
+]
 
 
 @pytest.mark.parametrize(
@@ -149,7 +154,8 @@ ENTRA = "https://login.microsoftonline.com/6d6a0f66-0000-0000-0000-000000000000/
     ],
 )
 def test_entra_has_to_say_that_the_domain_is_the_owners(claims: dict[str, object], verified: bool) -> None:
-    assert is_verified(ENTRA, claims) is verified
+    assert [is_verified(issuer, claims) for issuer in ENTRA] == [verified] * 4
+    assert is_verified("https://ciamlogin.com.example.com", {"email_verified": True})
 
 
 TOKENS = {

@@ -42,7 +42,7 @@ class GitHubLogin:
     ) -> None:
         self._client_id, self._read_secret, self._upstream = settings.client_id, read_secret, upstream or Upstream()
         self._web = settings.github_url
-        self._api = api_of(self._web)
+        self._api, self._numbers = api_of(self._web), numbers_of(self._web)
         self._mail, self._organisations = admission.by_address, admission.by_organisation
 
     @property
@@ -71,7 +71,7 @@ class GitHubLogin:
         if type(number) is not int or number <= 0 or not isinstance(login, str) or not login:
             raise LoginFailed("provider_answer_malformed")
         return Person(
-            subject=f"github:{number}",
+            subject=f"{self._numbers}:{number}",
             name=name if isinstance(name, str) and name else login,
             login=login,
             emails=tuple(self._emails(token, deadline)) if self._mail else (),
@@ -111,7 +111,7 @@ class GitHubLogin:
                 continue
             number, login = organisation.get("id"), organisation.get("login")
             if type(number) is int:
-                yield f"github:{number}"
+                yield f"{self._numbers}:{number}"
             if isinstance(login, str):
                 yield login
 
@@ -141,6 +141,11 @@ def api_of(web: str) -> str:
     """Where the REST API is: of github.com, of an enterprise with data residency, of a host of one's own."""
     host = urlsplit(web).netloc
     return f"https://api.{host}" if web == GITHUB_URL or host.endswith(".ghe.com") else f"{web}/api/v3"
+
+
+def numbers_of(web: str) -> str:
+    """Whose numbers these are: every enterprise host counts from one."""
+    return "github" if web == GITHUB_URL else urlsplit(web).netloc
 
 
 def _refusal(error: object) -> LoginFailed:

@@ -26,7 +26,7 @@ from authorization_server.logins.id_tokens import (
 )
 from authorization_server.logins.upstream import Deadline, Upstream, code_of
 from authorization_server.people import Admission, Person
-from authorization_server.settings import ENTRA_HOSTS, LoginSettings
+from authorization_server.settings import ENTRA, LoginSettings
 from mcp_faas.settings.values import SettingsError, check_url, is_loopback
 
 DISCOVERY = "/.well-known/openid-configuration"
@@ -197,7 +197,7 @@ def read_metadata(issuer: str, document: Mapping[str, Any]) -> Metadata:
 
 def is_verified(issuer: str, claims: Mapping[str, Any]) -> bool:
     """Does the provider say that the address is this person's? By the exact type: some send the text "false"."""
-    if urlsplit(issuer).hostname in ENTRA_HOSTS:
+    if ENTRA.fullmatch(urlsplit(issuer).hostname or ""):
         # Anybody with a tenant can enter any address; only this optional claim says that its domain is theirs.
         return claims.get("xms_edov") in (True, "1", "true")
     return claims.get("email_verified") is True
