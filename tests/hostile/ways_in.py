@@ -115,6 +115,8 @@ def function(environ: Mapping[str, str]) -> Iterator[Output]:
     with (
         mock.patch.dict(os.environ, {**kept, **environ}, clear=True),
         mock.patch.object(Instance, "start", noted),
+        # Each would wait in a thread for the end of this process; all are stopped here.
+        mock.patch.object(Instance, "_end_with_main_thread", return_value=None),
         _logging(),
         _server(environ.get("MCP_SERVER", "tools:server")),
         contextlib.redirect_stdout(output.stdout),
