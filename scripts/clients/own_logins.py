@@ -43,14 +43,17 @@ class Lines:
         return [json.loads(line[line.index("{") :]) for line in lines]
 
     async def after(self, before: int, number: int) -> list[dict[str, Any]]:
-        """The authorization server's after the first, once there are so many: a line may come after its answer."""
+        """The authorization server's after the first, once there are so many: a line may come after its answer.
+
+        In the order of their times: on Lambda each instance has a pipe of its own, and one may be read late.
+        """
         found: list[dict[str, Any]] = []
         for _ in range(LINE_POLLS):
             found = self.of("oauth")[before:]
             if len(found) >= number:
                 break
             await asyncio.sleep(POLL_SECONDS)
-        return found
+        return sorted(found, key=lambda line: str(line["time"]))
 
 
 async def visits_of_clients(cloud: str, node: str, sources: Path, home: Path, report: Callable[[Row], None]) -> None:

@@ -37,11 +37,16 @@ def complaints_of_a_stranger(outcome: Outcome, wire: Sequence[Exchange]) -> Iter
     calls = [exchange for exchange in wire if guarded(exchange)]
     if outcome.error is None:
         yield "was let in without a token"
+    # Who asks for two things at once and is refused the first may hang up on the second; all of them it may not.
+    answered = [exchange for exchange in calls if exchange.status]
     if not calls:
         yield "never asked without a token"
+    elif not answered:
+        yield "was never answered without a token"
     for exchange in calls:
         if exchange.authorized:
             yield "had a token where it should have none"
+    for exchange in answered:
         if exchange.status not in REFUSALS:
             yield f"without a token {exchange.method} {exchange.path} was answered {exchange.status}"
 

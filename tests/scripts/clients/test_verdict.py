@@ -46,21 +46,26 @@ def test_a_refused_stranger_is_no_complaint() -> None:
     assert list(complaints_of_a_stranger(REFUSED, [STRANGER, metadata])) == []
 
 
+def test_a_stranger_that_hangs_up_on_its_second_request_is_no_complaint() -> None:
+    assert list(complaints_of_a_stranger(REFUSED, [STRANGER, replace(STRANGER, status=0)])) == []
+
+
 @pytest.mark.parametrize(
     ("outcome", "wire", "told"),
     [
         (LET_IN, [STRANGER], "was let in without a token"),
         (REFUSED, [], "never asked without a token"),
         (REFUSED, [replace(STRANGER, authorized=True)], "had a token where it should have none"),
+        (REFUSED, [replace(STRANGER, status=0, authorized=True), STRANGER], "had a token where it should have none"),
         (REFUSED, [replace(STRANGER, status=200)], "without a token POST /mcp was answered 200"),
-        (REFUSED, [replace(STRANGER, status=0)], "without a token POST /mcp was answered 0"),
+        (REFUSED, [replace(STRANGER, status=0)], "was never answered without a token"),
         (
             REFUSED,
             [replace(STRANGER, path="/messages/", status=202)],
             "without a token POST /messages/ was answered 202",
         ),
     ],
-    ids=["let in", "did not ask", "token", "served", "no answer", "message served"],
+    ids=["let in", "did not ask", "token", "token, no answer", "served", "no answer", "message served"],
 )
 def test_a_stranger_that_was_served_is_told(outcome: Outcome, wire: list[Exchange], told: str) -> None:
     assert list(complaints_of_a_stranger(outcome, wire)) == [told]
