@@ -53,17 +53,19 @@ def test_all_of_them() -> None:
 
 
 def test_ended_logins() -> None:
-    words = (
-        "alice@example.com bob@example.com@2026-01-31T18:00Z *@1970-01-01T00:01Z x@163.com auth0|5e@2026-01-31T18:01Z"
-    )
+    words = "sub:alice@example.com sub:bob@example.com@2026-01-31T18:00Z *@1970-01-01T00:01Z sub:x@163.com "
+    words += "auth0|5e@2026-01-31T18:01Z sub:plain"
     assert read_settings(environment(PLACE, OAUTH_ENDED=words)).ended == (
         Ending("alice@example.com", None),
         Ending("bob@example.com", 1_769_882_400),
         Ending(None, 60),
         Ending("x@163.com", None),
         Ending("auth0|5e", 1_769_882_460),
+        Ending("plain", None),
     )
-    assert read_settings(environment(PLACE, **GITHUB, OAUTH_ENDED="github:1 *@2026-01-31T18:00Z")).ended[0].subject
+    words = "github:1 *@2026-01-31T18:00Z github.example.com:8443:7@2026-01-31T18:00Z"
+    ended = read_settings(environment(PLACE, **GITHUB, OAUTH_ENDED=words)).ended
+    assert [ending.subject for ending in ended] == ["github:1", None, "github.example.com:8443:7"]
 
 
 WRONG: dict[str, dict[str, str]] = {
@@ -104,6 +106,7 @@ WRONG: dict[str, dict[str, str]] = {
     "OAUTH_ENDED without a subject": {"OAUTH_ENDED": "@2026-01-31T18:00Z"},
     "OAUTH_ENDED with a login name": {**GITHUB, "OAUTH_ENDED": "alice"},
     "OAUTH_ENDED with a slip": {**GITHUB, "OAUTH_ENDED": "github:1@31.1.2026"},
+    "OAUTH_ENDED with an address": {"OAUTH_ENDED": "alice@example.com"},
     "OAUTH_SCOPE_RULES": {"OAUTH_SCOPE_RULES": "mcp:admin"},
     "OAUTH_SCOPE_RULES for an unknown scope": {"OAUTH_SCOPE_RULES": "other=user:alice"},
     "OAUTH_SCOPES with a quote": {"OAUTH_SCOPES": 'mcp:tools a"b'},

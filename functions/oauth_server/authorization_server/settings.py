@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from typing import Literal, cast
 from urllib.parse import urlsplit
 
-from authorization_server.people import Admission, Ending, Kind, Rule
+from authorization_server.people import SUBJECT, Admission, Ending, Kind, Rule
 from authorization_server.redirects import LOOPBACK_HOSTS, check_scheme
 from mcp_faas.auth.scopes import OFFLINE_ACCESS, covers, is_scope
 from mcp_faas.settings import read_log_level
@@ -277,11 +277,14 @@ def _ended(environ: Mapping[str, str]) -> tuple[Ending, ...]:
                 f'OAUTH_ENDED holds "{word}"; it takes SUBJECT, SUBJECT@TIME or *@TIME, with a time like '
                 "2026-01-31T18:00Z."
             )
-        if environ.get("OAUTH_LOGIN") == "github" and not re.fullmatch(r"\*|github:[^@]+", subject):
+        named = subject == "*" or subject.startswith(SUBJECT) or "@" not in subject
+        if not named or (environ.get("OAUTH_LOGIN") == "github" and not re.fullmatch(r"\*|\S+:[0-9]+", subject)):
             raise SettingsError(
-                f'OAUTH_ENDED holds "{word}"; name the subject as the audit line has it, like github:583231.'
+                f'OAUTH_ENDED holds "{word}"; name the subject as the audit line has it, like github:583231, and one '
+                f"with an @ as {SUBJECT}SUBJECT."
             )
-        made.append(Ending(None if subject == "*" else subject, None if before is None else int(before.timestamp())))
+        who = None if subject == "*" else subject.removeprefix(SUBJECT)
+        made.append(Ending(who, None if before is None else int(before.timestamp())))
     return tuple(made)
 
 
