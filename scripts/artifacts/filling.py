@@ -26,7 +26,7 @@ from artifacts import (
 from artifacts.deployables import Artifact, Target
 from artifacts.locks import pins_for
 
-NOTHING = sbom.Materials({}, {}, [], [], [])
+NOTHING = sbom.Materials({}, {}, [], [])
 PATIENCE_SECONDS = 5.0  # after which a person wonders whether it still works
 
 
@@ -77,9 +77,9 @@ def install(
     say: Callable[[str], None],
 ) -> sbom.Materials:
     """The packages of the locks, without what the function never imports; `rooms` are the user's own files."""
-    pins = list({pin.requirement.name: pin for each in reversed(locks) for pin in pins_for(target, each)}.values())
+    pinned = {pin.requirement.name for each in locks for pin in pins_for(target, each)}
     lock = locks[0]
-    say(f"{artifact.name}: installing the {len(pins)} packages of {lock.parent.name}/{lock.name} for {target}")
+    say(f"{artifact.name}: installing the {len(pinned)} packages of {lock.parent.name}/{lock.name} for {target}")
     with telling_the_time(f"{artifact.name}: still installing", say):
         owners = wheels.install(lock, target, folder, without=artifact.sdists, extras=locks[1:])
     if artifact.sdists:
@@ -92,7 +92,7 @@ def install(
         say(f"{artifact.name}: kept {each.row}, because {each.reason}")
     installed = distributions.read(folder)
     requirers = distributions.requirers(installed, target, named)
-    return sbom.Materials(installed, requirers, pins, {canonicalize_name(one.name) for one in named}, removed)
+    return sbom.Materials(installed, requirers, {canonicalize_name(one.name) for one in named}, removed)
 
 
 def warn_of_missing_bytecode(name: str, python: str, say: Callable[[str], None]) -> None:

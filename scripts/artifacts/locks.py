@@ -19,10 +19,6 @@ class Pin:
     requirement: Requirement
     hashes: tuple[str, ...]
 
-    @property
-    def sha256(self) -> list[str]:
-        return [text.rpartition(":")[2] for text in self.hashes if text.startswith("--hash=sha256:")]
-
     def __str__(self) -> str:
         return " ".join([f"{self.requirement.name}{self.requirement.specifier}", *self.hashes])
 

@@ -16,11 +16,9 @@ from typing import Any
 from urllib.parse import quote
 
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
-from packaging.utils import canonicalize_name
 
 from artifacts.deployables import Artifact, Target
 from artifacts.distributions import Distribution
-from artifacts.locks import Pin
 from artifacts.stripping import Removed
 
 PROJECT = re.compile(r'^(name|version|license) = "([^"]+)"$', re.MULTILINE)
@@ -33,7 +31,6 @@ class Materials:
 
     installed: Mapping[str, Distribution]  # what is still there
     requirers: Mapping[str, Collection[str]]
-    pins: Iterable[Pin]
     named: Collection[str]
     removed: Iterable[Removed]
 
@@ -87,7 +84,6 @@ def _expression(text: str) -> dict[str, Any]:
 
 
 def _components(materials: Materials) -> list[dict[str, Any]]:
-    digests: dict[str, list[str]] = {canonicalize_name(pin.requirement.name): pin.sha256 for pin in materials.pins}
     left_out: dict[str, list[str]] = {}
     for each in materials.removed:
         left_out.setdefault(each.row.distribution, []).extend(each.row.files)
@@ -99,8 +95,7 @@ def _components(materials: Materials) -> list[dict[str, Any]]:
             "name": name,
             "version": one.version,
             "purl": purl(one),
-            # Of all files of the release that the lock allows; what is installed is one of them.
-            "hashes": [{"alg": "SHA-256", "content": digest} for digest in digests[name]],
+            # No `hashes`: the lock allows every file of a release, and uv does not say which one it took.
         }
         if licences(one):
             component["licenses"] = licences(one)

@@ -20,7 +20,6 @@ import boto3
 import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
-from packaging.utils import canonicalize_name
 
 import package as builder
 from artifacts import archive, distributions, installers, interpreters, natives, sbom, sdists, wheels
@@ -277,14 +276,9 @@ def test_the_bill_of_materials_names_what_lies_in_the_zip(build: Path, name: str
     assert {each: components[each]["version"] for each in components} == {
         each.name: each.version for each in installed.values()
     }
-    lock = (
-        ROOT / "functions" / name.split("/")[1] / str(next(row.requirements for row in ARTIFACTS if row.name == name))
-    )
-    pins = pins_for(Target(str(entry["python"]), "x86_64"), lock) if components else []
-    digests = {canonicalize_name(pin.requirement.name): pin.sha256 for pin in pins}
     for each, component in components.items():
         assert component["purl"] == f"pkg:pypi/{each}@{component['version']}"
-        assert [digest["content"] for digest in component["hashes"]] == digests[each] != []
+        assert "hashes" not in component  # a lock's are those of many files, of which one was installed
         assert component["licenses"]
         for reference in component.get("externalReferences", []):
             assert (build / name / unquote(reference["url"])).is_file()
