@@ -26,7 +26,7 @@ AUTHORIZER = "cold/wall/ours-authorizer/plain"
 KEYS_NOTE = "¹ with the issuer's keys in `MCP_JWT_JWKS`; else a fetch of them comes on top of a first call."
 OTHERS_NOTE = (
     "³ starts a server for each call; version 1 of the official SDK. "
-    "⁴ speaks the protocol of 2024 only, and checks less: not like for like."
+    "⁴ speaks the protocol of 2024 only, and checks less: not like for like. None but this project asks who calls."
 )
 
 
@@ -70,7 +70,7 @@ def aims(results: Results) -> str:
             continue
         ratio = figure.ratio
         spread = f"{ratio.p10:.2f} to {ratio.p90:.2f}" if ratio.p10 != ratio.p90 else "–"
-        verdict = "ok" if ratio.median <= aim.at_most else "**missed**"
+        verdict = "ok" if ratio.median <= aim.at_most else f"**missed**, [why](#{aim.why})"
         lines.append(_row([aim.words, f"{aim.at_most:.2f}", f"{ratio.median:.2f}", spread, verdict]))
     return "\n".join([*lines, "", _where(results, [aim.figure for aim in results.aims])])
 
