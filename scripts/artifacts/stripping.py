@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
@@ -81,10 +81,11 @@ class Installed:
         """Its own files only: what another distribution has put in the same folder is none of the row's."""
         others = {name for owner, names in self.owners.items() if owner != row.distribution for name in names}
         mine = (name for name in self.owners.get(row.distribution, ()) if name not in others)
+        staying = [pattern[1:] for pattern in row.files if pattern.startswith("!")]
         return {
             name
             for name in mine
-            if any(fnmatchcase(name, pattern) for pattern in row.files) and (self.folder / name).is_file()
+            if _matches(name, row.files) and not _matches(name, staying) and (self.folder / name).is_file()
         }
 
     def _needed_by(self, row: Unused, gone: set[str]) -> str:
@@ -97,6 +98,8 @@ class Installed:
             for name in sorted(self._requirers[row.distribution] - set(row.required_by)):
                 if not gone >= set(self.owners[name]):
                     return f"{name} requires it"
+        if row.readers and (reason := self._read_by(row, gone)):
+            return reason
         if not row.imports and not row.words:
             return ""
         for path in self.rooms:
@@ -108,6 +111,19 @@ class Installed:
         for name in self._unread:
             if name not in gone and name not in self.owners[row.distribution] and self._names(name, row):
                 return f"{name} names it"
+        return ""
+
+    def _read_by(self, row: Unused, gone: set[str]) -> str:
+        """What opens files by name leaves no trace of which: so whoever has it, and was not read for this, may."""
+        asked = replace(row, imports=row.readers)
+        for path in self.rooms:
+            if not any(path.as_posix().endswith(f"/{known}") for known in row.read_by) and _mentions(path, asked):
+                return f"{path.name} mentions {' or '.join(row.readers)}"
+        for name in self._unread:
+            if name in gone or name in self.owners[row.distribution]:
+                continue
+            if (name in self._sources and self._uses(name, asked)) or self._names(name, asked):
+                return f"{name} names {' or '.join(row.readers)}"
         return ""
 
     def _uses(self, name: str, row: Unused) -> bool:
@@ -163,6 +179,10 @@ class Installed:
     @cached_property
     def _requirers(self) -> dict[str, set[str]]:
         return distributions.requirers(self._distributions, self.target, self.named)
+
+
+def _matches(name: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def _imports_of(path: Path, folder: Path) -> frozenset[str]:

@@ -21,6 +21,14 @@ OURS = (
     "opentelemetry-exporter-otlp-proto-http",
     "alibabacloud_fc20230330",
     "alibabacloud-oss-v2",
+    "flask",
+    "authlib",
+    "joserfc",
+    "httpx2",
+    "cryptography",
+    "serverless-wsgi",
+    "waitress",
+    "boto3",
 )
 
 
@@ -29,7 +37,7 @@ class Unused:
     """Files of one locked distribution that one or more artifacts leave out."""
 
     distribution: str
-    files: tuple[str, ...]  # patterns, relative to the artifact's root; `*` crosses folders
+    files: tuple[str, ...]  # patterns, relative to the artifact's root; `*` crosses folders; `!`: these stay
     why: str
     artifacts: tuple[str, ...]
     imports: tuple[str, ...] = ()  # modules that are in these files, or lead to them: who imports one keeps the files
@@ -38,6 +46,8 @@ class Unused:
     required_by: tuple[str, ...] = ()  # distributions that require all of it, and do without it
     named_for_another: bool = False  # the project's own requirements name it, for an artifact that keeps it
     needs: tuple[str, ...] = ()  # distributions without which the files cannot run; one that is installed keeps them
+    readers: tuple[str, ...] = ()  # modules that open the files by name: a user's package or file with one keeps them
+    read_by: tuple[str, ...] = ()  # the function's own files that have one, and name only what stays
 
     @property
     def takes_all(self) -> bool:
@@ -52,11 +62,16 @@ AWS = ("aws/mcp_server",)
 SERVERS = ("aws/mcp_server", "fc/mcp_server")
 FC_SERVER = ("fc/mcp_server",)
 FC_GUARD = ("fc/token_guard",)
-EVERYWHERE = (*SERVERS, *FC_GUARD)
+FC_OAUTH = ("fc/oauth_server",)
+OAUTH = ("aws/oauth_server", *FC_OAUTH)
+HTTP_CLIENTS = (*SERVERS, *OAUTH)
+EVERYWHERE = (*HTTP_CLIENTS, *FC_GUARD)
 
 WEBSOCKETS = ("websockets_impl", "websockets_sansio_impl", "wsproto_impl")
 HTTP2_IMPORTERS = ("__init__", "connection", "http_proxy", "socks_proxy")
 SOCKS_IMPORTERS = ("__init__", "connection_pool")
+AWS_SERVICES = ("dynamodb", "secretsmanager")  # what the function calls
+LOGINS = ("sso", "sso-oidc", "signin", "sts")  # what botocore itself calls to get credentials
 OSS = ("aio", "agentic", "dataprocess", "tables", "vectors")  # of alibabacloud_oss_v2
 
 ROWS = (
@@ -83,7 +98,7 @@ ROWS = (
         distribution="cffi",
         files=("cffi/*",),
         why="Builds bindings; what is built, cryptography's, needs the library beside it alone, `_cffi_backend`.",
-        artifacts=SERVERS,
+        artifacts=HTTP_CLIENTS,
         imports=("cffi",),
         required_by=("cryptography",),
     ),
@@ -91,7 +106,7 @@ ROWS = (
         distribution="pycparser",
         files=EVERYTHING,
         why="Parses C for cffi when it builds.",
-        artifacts=SERVERS,
+        artifacts=HTTP_CLIENTS,
         imports=("pycparser",),
         required_by=("cffi",),
     ),
@@ -137,7 +152,7 @@ ROWS = (
         distribution="httpx2",
         files=("httpx2/websockets/*",),
         why="Web sockets, which raise an error without wsproto.",
-        artifacts=SERVERS,
+        artifacts=HTTP_CLIENTS,
         imports=("httpx2.websockets",),
         spared=("httpx2/_client.py",),  # in a `try` that names wsproto to the caller
         needs=("wsproto",),
@@ -146,7 +161,7 @@ ROWS = (
         distribution="httpx2",
         files=("httpx2/_main.py",),
         why="Its command line, which cannot run without rich.",
-        artifacts=SERVERS,
+        artifacts=HTTP_CLIENTS,
         imports=("httpx2._main",),
         spared=("httpx2/__init__.py",),  # a deprecated name of it, on demand
         needs=("rich",),
@@ -155,7 +170,7 @@ ROWS = (
         distribution="httpcore2",
         files=("httpcore2/*/http2.py",),
         why="HTTP/2, which raises an error without h2.",
-        artifacts=SERVERS,
+        artifacts=HTTP_CLIENTS,
         imports=("httpcore2._async.http2", "httpcore2._sync.http2"),
         # In a `try`, and in branches for a client that was made with `http2=True`, which httpx2 refuses without h2.
         spared=tuple(f"httpcore2/_{kind}/{name}.py" for kind in ("async", "sync") for name in HTTP2_IMPORTERS),
@@ -165,7 +180,7 @@ ROWS = (
         distribution="httpcore2",
         files=("httpcore2/*/socks_proxy.py",),
         why="SOCKS, which raises an error without socksio.",
-        artifacts=SERVERS,
+        artifacts=HTTP_CLIENTS,
         imports=("httpcore2._async.socks_proxy", "httpcore2._sync.socks_proxy"),
         # In a `try`, and in a branch for a proxy that httpx2 refuses without socksio.
         spared=tuple(f"httpcore2/_{kind}/{name}.py" for kind in ("async", "sync") for name in SOCKS_IMPORTERS),
@@ -175,7 +190,7 @@ ROWS = (
         distribution="anyio",
         files=("anyio/_backends/_trio.py",),
         why="The side for trio; the server runs on asyncio.",
-        artifacts=SERVERS,
+        artifacts=HTTP_CLIENTS,
         imports=("anyio._backends._trio",),
         needs=("trio",),
     ),
@@ -183,7 +198,7 @@ ROWS = (
         distribution="truststore",
         files=("truststore/_macos.py", "truststore/_windows.py"),
         why="Other systems' certificate stores.",
-        artifacts=SERVERS,
+        artifacts=HTTP_CLIENTS,
         imports=("truststore._macos", "truststore._windows"),
         spared=("truststore/_api.py",),  # asks for the system first
     ),
@@ -263,5 +278,28 @@ ROWS = (
         why="A library for its own tests.",
         artifacts=FC_GUARD,
         imports=("multidict._testcapi",),
+    ),
+    Unused(
+        distribution="botocore",
+        files=("botocore/data/*/*", *(f"!botocore/data/{name}/*" for name in (*AWS_SERVICES, *LOGINS))),
+        why="Descriptions of services that nothing calls.",
+        artifacts=FC_OAUTH,
+        readers=("boto3", "botocore"),
+        read_by=("authorization_server/storage/dynamodb.py",),
+    ),
+    Unused(
+        distribution="boto3",
+        files=("boto3/data/*",),
+        why="Descriptions for `boto3.resource`; the function has clients.",
+        artifacts=FC_OAUTH,
+        readers=("boto3",),
+        read_by=("authorization_server/storage/dynamodb.py",),
+    ),
+    Unused(
+        distribution="authlib",
+        files=("authlib/integrations/*",),
+        why="For other web frameworks and HTTP clients; the server is built on what is beneath.",
+        artifacts=OAUTH,
+        imports=("authlib.integrations",),
     ),
 )

@@ -9,7 +9,7 @@ import re
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import boto3
 import pytest
 
 import rie
+from artifacts.unused import LOGINS
 from authorizing.walk import over_http, two, whole_flow
 from authorizing.world import PASSPHRASE, environment, write_files
 from dynamodb import servers
@@ -88,11 +89,24 @@ def test_on_lambda_the_whole_flow(on_aws: Path, python: Path, settings: dict[str
 
 
 def test_on_fc_the_whole_flow(on_fc: tuple[Path, Path], settings: dict[str, str], table: str, tmp_path: Path) -> None:
+    """With the signing keys where a deployment has them: what is left of botocore must know both services."""
     before = len(servers.items(table))
-    with web_function(on_fc, tmp_path / "log", settings) as (origin, log):
-        given = whole_flow(over_http(origin))
-        check_log(log.read_text(), given)
+    with running(SecretsManager()) as manager:
+        with closing(secrets(manager)) as client:
+            client.create_secret(Name=KEYS, SecretString=(tmp_path / "keys.json").read_text())
+        settings["AWS_ENDPOINT_URL_SECRETS_MANAGER"] = manager.url
+        settings["OAUTH_SIGNING_KEYS"] = f"aws://eu-west-1/{KEYS}"
+        with web_function(on_fc, tmp_path / "log", settings) as (origin, log):
+            given = whole_flow(over_http(origin))
+            check_log(log.read_text(), given)
     assert len(servers.items(table)) > before
+
+
+def test_on_fc_every_way_to_credentials_is_left(on_fc: tuple[Path, Path]) -> None:
+    """Each service that botocore calls to log in is still described: credentials may come from any of them."""
+    code, python = on_fc
+    script = f"import boto3\nfor name in {LOGINS}:\n    boto3.client(name, region_name='eu-west-1')"
+    subprocess.run([python / "python3", "-S", "-E", "-c", script], cwd=code, env=CREDENTIALS, check=True, timeout=60)
 
 
 def test_on_fc_a_wrong_setting_is_named_in_the_last_line(on_fc: tuple[Path, Path], settings: dict[str, str]) -> None:
@@ -111,8 +125,7 @@ def test_on_fc_a_wrong_setting_is_named_in_the_last_line(on_fc: tuple[Path, Path
 def test_the_keys_begin_with_the_first_call_of_the_rotation(on_aws: Path, python: Path) -> None:
     """The template makes a secret without a key, which the schedule fills; later calls find nothing to do."""
     with running(SecretsManager()) as manager:
-        session = boto3.session.Session("local", "local", "local", "eu-west-1")
-        client = session.client("secretsmanager", endpoint_url=manager.url)
+        client = secrets(manager)
         client.create_secret(Name=KEYS, SecretString='{"keys": []}')
         environment = {"OAUTH_SIGNING_KEYS": f"aws://eu-west-1/{KEYS}", "AWS_ENDPOINT_URL": manager.url}
         with Emulator(on_aws, "aws_key_rotation.handler", python=python, environment=environment) as function:
@@ -124,6 +137,11 @@ def test_the_keys_begin_with_the_first_call_of_the_rotation(on_aws: Path, python
     assert second == {"added": None, "dropped": []}
     assert key["kid"] in output
     assert key["d"] not in output
+
+
+def secrets(manager: SecretsManager) -> Any:
+    session = boto3.session.Session("local", "local", "local", "eu-west-1")
+    return session.client("secretsmanager", endpoint_url=manager.url)
 
 
 @contextmanager

@@ -22,6 +22,15 @@ ALL = Unused(
 )
 PART = Unused("lib", ("lib/old/*",), "", ("aws/mcp_server",), imports=("lib.old",), words=("__old__",), needs=("wand",))
 
+READ = Unused(
+    "lib",
+    ("lib/data/*/*", "!lib/data/used/*"),
+    "",
+    ("aws/mcp_server",),
+    readers=("lib",),
+    read_by=("inside/known.py",),
+)
+
 Put = Callable[..., None]
 
 
@@ -49,7 +58,7 @@ class Folder:
     def room(self, name: str, text: str) -> None:
         """A file of the user's own, which lies elsewhere."""
         self.rooms.append(self.place.with_name("rooms") / name)
-        self.rooms[-1].parent.mkdir(exist_ok=True)
+        self.rooms[-1].parent.mkdir(parents=True, exist_ok=True)
         self.rooms[-1].write_text(text)
 
     def strip(self, *rows: Unused) -> list[str]:
@@ -214,6 +223,35 @@ def test_what_the_project_brings_itself_keeps_nothing_by_a_string(folder: Folder
     folder.add("aside", {"aside.py": "LATE = 'lib.old'"})
     folder.named = [Requirement("mcp[cli]")]
     assert folder.strip(PART) == ["aside.py names it"], "an extra that the user asks for brings his packages"
+
+
+def data_of(folder: Folder) -> None:
+    """`lib` has data that it opens by name."""
+    folder.add("lib", {f"lib/data/{name}": "" for name in ("index", "used/1", "unused/1")})
+    (folder.place / "app/quiet.py").write_text("")
+
+
+def test_what_a_pattern_excepts_stays(folder: Folder) -> None:
+    data_of(folder)
+    folder.room("inside/known.py", "import lib")
+    folder.room("other.py", "import library")
+    assert folder.strip(READ) == []
+    assert [folder.has(f"lib/data/{name}") for name in ("index", "used/1", "unused")] == [True, True, False]
+
+
+@pytest.mark.parametrize("text", ["import lib", "from lib.core import x", "NEEDED = ('lib',)"])
+def test_a_file_of_the_user_s_that_may_read_the_data_keeps_them(folder: Folder, text: str) -> None:
+    data_of(folder)
+    folder.room("mine.py", text)
+    assert folder.strip(READ) == ["mine.py mentions lib"]
+    assert folder.has("lib/data/unused/1")
+
+
+@pytest.mark.parametrize("text", ["import lib", "def late():\n    from lib import core", "NAME = 'lib.core'"])
+def test_a_package_of_the_user_s_that_may_read_the_data_keeps_them(folder: Folder, text: str) -> None:
+    data_of(folder)
+    folder.add("more", {"more/__init__.py": text})
+    assert folder.strip(READ) == ["more/__init__.py names lib"]
 
 
 def test_what_is_the_project_s_own_is_still_required() -> None:

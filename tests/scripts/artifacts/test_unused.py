@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from packaging.utils import canonicalize_name
 from artifacts import distributions, interpreters, sdists, stripping, wheels
 from artifacts.deployables import ARTIFACTS, DEFAULT_PYTHON, Artifact, Target, target_of
 from artifacts.imports import files_of, imported_modules
-from artifacts.unused import EVERYTHING, ROWS, Unused
+from artifacts.unused import EVERYTHING, LOGINS, ROWS, Unused
 from support.projects import ROOT
 
 pytestmark = [pytest.mark.artifact, pytest.mark.timeout(300)]
@@ -157,6 +158,22 @@ def test_nothing_that_stays_misses_what_is_gone(installs: Callable[[str], Instal
     assert set(install.failed_after) <= set(install.failed_before), {
         module: why for module, why in install.failed_after.items() if module not in install.failed_before
     }
+
+
+def test_every_service_that_botocore_calls_by_itself_is_kept(installs: Callable[[str], Install]) -> None:
+    """A new one in a newer botocore is a new way to credentials, whose description must stay."""
+    sources = "".join(path.read_text() for path in (installs("fc/oauth_server").folder / "botocore").glob("*.py"))
+    called = re.findall(r"(?:_client_creator|create_nested_client)\(\s*(?:self\._session, )?['\"]([a-z0-9-]+)", sources)
+    assert set(called) == set(LOGINS)
+
+
+def test_who_reads_a_row_s_files_is_there_and_does() -> None:
+    for row in ROWS:
+        assert bool(row.read_by) is bool(row.readers)
+        for artifact in (BY_NAME[name] for name in row.artifacts):
+            for path in row.read_by:
+                source = (ROOT / "functions" / artifact.deployable / path).read_text()
+                assert any(f"import {name}" in source for name in row.readers), path
 
 
 def test_every_row_is_for_an_artifact_that_there_is() -> None:
