@@ -22,7 +22,7 @@ def describe(pythons: dict[str, Path], versions: dict[str, dict[str, str]]) -> d
         "date": f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC",
         "processor": processor(),
         "cores": os.cpu_count(),
-        "kernel": f"{platform.system()} {platform.release()}",
+        "kernel": f"{platform.system()} {kernel()}",
         "architecture": platform.machine(),
         "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
         "pythons": {name: _version(python) for name, python in pythons.items()},
@@ -41,6 +41,11 @@ def processor() -> str:
     except OSError:
         return platform.processor()
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
+
+
+def kernel() -> str:
+    """Major and minor; what comes after may name whose machine it is."""
+    return ".".join(platform.release().split(".")[:2])
 
 
 def _version(python: Path) -> str:

@@ -10,7 +10,8 @@ from typing import Any
 from benchmarks.results import Results
 
 ROOT = Path(__file__).resolve().parents[2]
-MEASURED = ("functions", "scripts", "requirements")  # a change of a page is no change of what is measured
+CONTAINED = tuple(f"functions/{name}" for name in ("mcp_server", "mcp_faas", "token_guard"))  # by the artifacts
+MEASURED = (*CONTAINED, "scripts", "requirements")  # a change of a page is no change of what is measured
 SAME = ("began", "command", "commit", "dirty")
 
 
@@ -52,9 +53,9 @@ def doubts(results: Results, root: Path = ROOT) -> Iterable[str]:
     if changed:
         yield f"measured with changes that no commit has: {', '.join(changed)}"
     for commit in sorted({run["commit"] for run in results.runs.values() if run.get("commit")}):
-        since = _git(root, "diff", "--name-only", commit, "HEAD", "--", "functions")
+        since = _git(root, "diff", "--name-only", commit, "HEAD", "--", *CONTAINED)
         if since:
-            yield f"functions/ has changed since commit {commit[:10]}, of which the figures are"
+            yield f"what the artifacts contain has changed since commit {commit[:10]}, of which the figures are"
 
 
 def _git(root: Path, *arguments: str) -> str | None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import platform
+import re
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from benchmarks import origin, pages, report, results, table
+from benchmarks import machine, origin, pages, report, results, table
 from benchmarks.aims import AIMS, Aim
 from benchmarks.ratios import Spread
 from benchmarks.results import Figure, Results
@@ -103,6 +106,41 @@ def test_runs_of_which_an_older_version_said_less_are_several() -> None:
     found.runs["size"] = found.runs["cold"] = {name: RUN[name] for name in ("date", "processor", "cores", "pythons")}
     assert "From several runs: " in table.comparison(found)
     assert any("of no known commit: cold, size" in line for line in origin.doubts(found))
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("functions/mcp_server/tools.py", True),
+        ("functions/mcp_faas/gate.py", True),
+        ("functions/token_guard/aws_authorizer.py", True),
+        ("functions/oauth_server/aws_lambda.py", False),
+        ("docs/page.md", False),
+    ],
+)
+def test_a_change_of_what_was_measured_is_told(tmp_path: Path, path: str, told: bool) -> None:
+    def git(*arguments: str) -> None:
+        command = ["git", "-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false"]
+        subprocess.run([*command, *arguments], cwd=tmp_path, check=True, capture_output=True)
+
+    git("init", "--quiet")
+    git("commit", "--quiet", "--allow-empty", "-m", "measured")
+    found = of(*ALL)
+    found.runs.update({name: {**RUN, **origin.describe(tmp_path)} for name in found.runs})
+    assert list(origin.doubts(found, tmp_path)) == []
+    (tmp_path / path).parent.mkdir(parents=True)
+    (tmp_path / path).write_text("changed")
+    assert origin.describe(tmp_path)["dirty"] is told
+    git("add", ".")
+    git("commit", "--quiet", "-m", "changed")
+    assert any("has changed since" in line for line in origin.doubts(found, tmp_path)) is told
+
+
+def test_no_build_of_the_machine_s_kernel_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "release", lambda: "6.18.44-of-somebody")
+    assert machine.kernel() == "6.18"
+    kernels = {run.get("kernel", "") for run in results.loads(pages.RESULTS.read_text()).runs.values()}
+    assert all(re.fullmatch(r"(\w+ \d+\.\d+)?", kernel) for kernel in kernels)
 
 
 def test_what_the_column_of_the_function_alone_leaves_out_is_said() -> None:
