@@ -97,7 +97,7 @@ def install(
 
 def warn_of_missing_bytecode(name: str, python: str, say: Callable[[str], None]) -> None:
     say(f"WARNING: no Python {python} that runs was found on this machine, so {name} has NO BYTECODE.")
-    say("WARNING: each cold start takes about 1.8 times as long. Get that Python and build again:")
+    say("WARNING: each cold start takes about twice as long. Get that Python and build again:")
     say(f"WARNING:     .venv/bin/python -m uv python install {python}")
 
 
