@@ -43,7 +43,7 @@ class StateKeys:
         self._address = address
         self._reading = threading.Lock()
         self._failure, self._asked_again = "", 0.0
-        self._codec = _codec(address) if address.startswith("file:") else None
+        self._codec = _codec(address) if address.startswith("file:") and address != "file:" else None
         if self._codec is not None:
             return
         if not _AWS.fullmatch(address):

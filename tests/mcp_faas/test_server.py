@@ -7,36 +7,58 @@ import sys
 import types
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
+from mcp.server.lowlevel import Server
 from mcp.server.mcpserver import Context, MCPServer
+from mcp.shared.inbound import validate_mcp_param_headers, x_mcp_header_map
+from pydantic import Field
 from starlette.applications import Starlette
-from starlette.routing import Mount
+from starlette.routing import Mount, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mcp_faas import server as server_module
 from mcp_faas.auth.scopes import Scopes
+from mcp_faas.mirrored import MirroredSchemas
 from mcp_faas.platforms.instance import Instance
 from mcp_faas.server import build_app
 from mcp_faas.settings import read_settings
 from support import mcp
 from support.gate import client, post
 
+# What the SDK would do at each call: walk the tool's schema, make a span for nobody, have a router find the endpoint.
+WALK, FIRST_WALK = validate_mcp_param_headers.__code__, x_mcp_header_map.__code__
+(TRACING,) = (type(entry).__call__.__code__ for entry in Server("").middleware)
+ROUTER = Router.app.__code__
 
-def functions_called(tools: int, era: str, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+
+async def plain(a: int) -> int:
+    return a
+
+
+async def mirrored(a: Annotated[int, Field(json_schema_extra={"x-mcp-header": "A"})]) -> int:
+    return a
+
+
+def functions_called(
+    tools: int,
+    era: str,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    server: MCPServer[Any] | None = None,
+    tool: Callable[..., Any] = plain,
+    meta: dict[str, str] | None = None,
+    headers: dict[str, str] | None = None,
+) -> Counter[types.CodeType]:
     """Which functions one warm call of the first tool runs, and how often."""
-    server = MCPServer("many")
+    server = server or MCPServer("many")
     for number in range(tools):
-
-        async def tool(a: int) -> int:
-            return a
-
         server.add_tool(tool, name=f"tool{number}")
     monkeypatch.setattr(server_module, "load_server", lambda _: (server, Scopes()))
     instance = Instance(build_app(read_settings({"MCP_DOOR": "platform"}), streaming=False))
-    parameters = mcp.call("tool0", {"a": 5})
-    headers = {**mcp.headers("tools/call", parameters, era=era)}
+    parameters = mcp.call("tool0", {"a": 5}) | ({"_meta": meta} if meta else {})
+    sent = {**mcp.headers("tools/call", parameters, era=era), **(headers or {})}
     scope = {
         "type": "http",
         "http_version": "1.1",
@@ -48,14 +70,13 @@ def functions_called(tools: int, era: str, monkeypatch: pytest.MonkeyPatch) -> C
         "query_string": b"",
         "server": ("any.host.example", 443),
         "client": ("192.0.2.1", 0),
-        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        "headers": [(name.encode(), value.encode()) for name, value in sent.items()],
     }
-    counted: Counter[str] = Counter()
+    counted: Counter[types.CodeType] = Counter()
 
     def count(frame: types.FrameType, event: str, _: object) -> None:
         if event == "call":
-            code = frame.f_code
-            counted[f"{code.co_filename}:{code.co_firstlineno} {code.co_name}"] += 1
+            counted[frame.f_code] += 1
 
     try:
         body = mcp.message("tools/call", parameters, era=era)
@@ -74,9 +95,31 @@ def functions_called(tools: int, era: str, monkeypatch: pytest.MonkeyPatch) -> C
 
 @pytest.mark.parametrize("era", [mcp.MODERN, mcp.LEGACY[0]])
 def test_work_of_a_call_is_the_same_for_ten_tools_and_a_thousand(era: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    few, many = (functions_called(tools, era, monkeypatch).total() for tools in (10, 1000))
-    assert few > 100
-    assert many < few * 1.1  # one more turn of the loop is no work for each of 990 tools
+    few, many = (functions_called(tools, era, monkeypatch) for tools in (10, 1000))
+    assert few.total() > 100
+    assert many.total() < few.total() * 1.1  # one more turn of the loop is no work for each of 990 tools
+    for called in (few, many):
+        assert [called[each] for each in (WALK, FIRST_WALK, TRACING, ROUTER)] == [0] * 4, "it does nothing for anybody"
+
+
+def test_schemas_are_looked_at_once_where_the_sdk_asks_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = MCPServer("asked")
+    called = functions_called(10, mcp.MODERN, monkeypatch, server=server, tool=mirrored, headers={"mcp-param-a": "5"})
+    assert type(server.session_manager.app.get_tool_input_schema) is MirroredSchemas
+    assert (called[WALK], called[FIRST_WALK]) == (1, 0), "of the called tool, by the SDK"
+
+
+def test_callers_trace_goes_through_the_sdks_middleware(monkeypatch: pytest.MonkeyPatch) -> None:
+    parent = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
+    assert functions_called(1, mcp.LEGACY[0], monkeypatch, meta=parent)[TRACING] > 0
+
+
+def test_an_app_that_the_sdk_did_not_make_goes_through_its_router(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Own(MCPServer[Any]):
+        def streamable_http_app(self, **options: Any) -> Starlette:
+            return super().streamable_http_app(**options)
+
+    assert functions_called(1, mcp.MODERN, monkeypatch, server=Own("own"))[ROUTER] > 0
 
 
 @pytest.mark.anyio

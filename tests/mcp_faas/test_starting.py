@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import gc
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -41,3 +45,34 @@ def test_a_start_that_fails_leaves_the_collector_on_and_nothing_frozen() -> None
         raise LookupError
     assert gc.isenabled()
     assert gc.get_freeze_count() == 0
+
+
+FUNCTIONS = Path(__file__).resolve().parents[2] / "functions"
+EVENT_FUNCTION = "import {module}"
+WEB_FUNCTION = """
+import gc, runpy
+from mcp_faas.platforms import fc
+fc.run_web_function = lambda *_: None
+gc.unfreeze()
+runpy.run_module("alibaba_fc", run_name="__main__")
+"""
+TELL = "import gc; print(gc.get_freeze_count(), gc.isenabled())"
+
+
+@pytest.mark.parametrize(
+    "start",
+    [EVENT_FUNCTION.format(module="aws_lambda"), EVENT_FUNCTION.format(module="alibaba_fc"), WEB_FUNCTION],
+    ids=["aws_lambda", "alibaba_fc", "alibaba_fc as a web function"],
+)
+def test_every_entry_point_starts_so(start: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", f"{start}\n{TELL}"],
+        cwd=FUNCTIONS / "mcp_server",
+        env={"PATH": os.defpath, "PYTHONPATH": str(FUNCTIONS), "MCP_DOOR": "platform"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    frozen, enabled = done.stdout.split()
+    assert (int(frozen) > 50_000, enabled) == (True, "True"), done.stdout

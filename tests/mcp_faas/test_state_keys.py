@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +23,7 @@ from edges.secretsmanager import SecretsManager
 from edges.serving import running
 from mcp_faas.settings.values import SettingsError
 from mcp_faas.state_keys import PAUSE_SECONDS, KeyedBoundary, StateKeys
+from mcp_faas.stores import read_secret
 
 ADDRESS = "aws://eu-west-1/stack/request-state-key"
 KEY = "k" * 64
@@ -147,6 +150,25 @@ def test_a_state_that_nobody_could_look_at_is_not_called_expired(hanging: socket
     assert connections(hanging) == 1
 
 
+@pytest.mark.parametrize(("state", "answer"), [("v1.sealed", done), (None, asking)])
+def test_nobody_waits_for_a_service_in_the_event_loop(
+    manager: SecretsManager, monkeypatch: pytest.MonkeyPatch, state: str | None, answer: Any
+) -> None:
+    put(manager, KEY)
+    readers: list[threading.Thread] = []
+
+    def read(*given: Any) -> str:
+        readers.append(threading.current_thread())
+        return read_secret(*given)
+
+    monkeypatch.setattr("mcp_faas.state_keys.read_secret", read)
+    boundary = KeyedBoundary(StateKeys(ADDRESS), default_audience="server")
+    with contextlib.suppress(MCPError):  # the state is none of ours
+        asyncio.run(boundary(context(state), answer))
+    assert len(readers) == 1
+    assert threading.current_thread() not in readers
+
+
 def test_a_state_comes_back_and_a_forged_one_is_refused(manager: SecretsManager) -> None:
     put(manager, KEY)
     asked: Any = asyncio.run(KeyedBoundary(StateKeys(ADDRESS), default_audience="server")(context(None), asking))
@@ -157,9 +179,11 @@ def test_a_state_comes_back_and_a_forged_one_is_refused(manager: SecretsManager)
     assert forged.value.error.code == INVALID_PARAMS
 
 
-@pytest.mark.parametrize("address", ["aws://nowhere/x", "aws://eu-west-1/a b", "aws://eu-west-1/", "AWS://eu-west-1/x"])
+@pytest.mark.parametrize(
+    "address", ["aws://nowhere/x", "aws://eu-west-1/a b", "aws://eu-west-1/", "AWS://eu-west-1/x", "file:"]
+)
 def test_an_address_that_leads_nowhere_is_refused_at_once(address: str) -> None:
-    with pytest.raises(SettingsError, match="the forms are"):
+    with pytest.raises(SettingsError, match="the forms are aws://"):
         StateKeys(address)
 
 

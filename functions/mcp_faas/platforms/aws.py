@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Any
 
 from mangum.handlers import HTTPGateway
-from mangum.types import LambdaConfig, LambdaContext, Scope
+from mangum.types import LambdaConfig, LambdaContext, Response, Scope
 
 from mcp_faas.auth.principal import Principal
 from mcp_faas.call import SCOPE_KEY, Call
@@ -23,6 +23,7 @@ from mcp_faas.platforms.answers import CUT_OFF, TOO_LARGE, rpc_error
 from mcp_faas.platforms.instance import CallCutOff, Instance
 
 ANSWER_MAX_BYTES = 6 * 1024 * 1024 - 64 * 1024  # Lambda's 6 MB for the whole answer, less its headers and JSON
+ESCAPED_MAX_CHARACTERS = 6  # of JSON for one byte: a control character is \u0001
 MARGIN_SECONDS = 0.7  # what is needed to say that the time is over
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
 _CONFIG = LambdaConfig(api_gateway_base_path="/", text_mime_types=["text/", "application/json"], exclude_headers=[])
@@ -39,6 +40,13 @@ class _Gateway(HTTPGateway):
     def scope(self) -> Scope:
         return super().scope
 
+    def __call__(self, response: Response) -> Answer:
+        try:
+            return super().__call__(response)
+        except UnicodeDecodeError:  # a header: Mangum takes them for UTF-8, and Starlette writes ISO 8859-1
+            headers = [[part.decode("latin-1").encode() for part in header] for header in response["headers"]]
+            return super().__call__({**response, "headers": headers})
+
 
 def handler_for(instance: Instance, public_url: str | None) -> Callable[[Any, LambdaContext], Answer]:
     """The Lambda handler in front of an instance. It never raises for what a caller sends."""
@@ -53,10 +61,8 @@ def handler_for(instance: Instance, public_url: str | None) -> Callable[[Any, La
         except CallCutOff:
             logger.error("the call was cut off before the function's timeout")  # noqa: TRY400 - no traceback to show
             response = rpc_error(body, *CUT_OFF)
-        answer: Answer = gateway(response)
-        if len(response["body"]) > ANSWER_MAX_BYTES // 2 and len(json.dumps(answer)) > ANSWER_MAX_BYTES:
-            answer = gateway(rpc_error(body, *TOO_LARGE))
-        return answer
+        answer = gateway(response)
+        return answer if _fits(response, answer) else gateway(rpc_error(body, *TOO_LARGE))
 
     return handler
 
@@ -89,6 +95,12 @@ def _read(event: Any, context: LambdaContext, public_url: str | None) -> tuple[_
     )
     del scope["aws.event"], scope["aws.context"]  # nobody behind this line shall see the caller's headers again
     return gateway, scope, _body(event)
+
+
+def _fits(response: Response, answer: Answer) -> bool:
+    """Can Lambda return it? What is certainly small enough is not written as JSON only to be measured."""
+    size = len(response["body"]) + sum(len(name) + len(value) + 2 for name, value in response["headers"])
+    return size * ESCAPED_MAX_CHARACTERS <= ANSWER_MAX_BYTES or len(json.dumps(answer)) <= ANSWER_MAX_BYTES
 
 
 def _stage_prefix(event: Any) -> str:

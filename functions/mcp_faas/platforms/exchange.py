@@ -7,12 +7,12 @@ has what that costs.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from typing import Any
 
 from mangum.types import ASGI, Message, Response
 
 _TEXT = [b"content-type", b"text/plain; charset=utf-8"]
+_BYTES = (bytes, bytearray, memoryview)
 
 
 class Exchange:
@@ -24,8 +24,8 @@ class Exchange:
         self.expired = False  # its time is up
         self._body: bytes | None = body
         self._status: int | None = None
-        self._headers: Sequence[Any] = ()
-        self._parts: list[bytes] = []
+        self._headers: list[Any] = []
+        self._parts: list[Any] = []
         self._complete = asyncio.Event()
 
     @property
@@ -33,7 +33,7 @@ class Exchange:
         """What the app has answered."""
         if self._status is None or not self._complete.is_set():
             return {"status": 500, "headers": [_TEXT], "body": b"Internal Server Error"}
-        return {"status": self._status, "headers": list(self._headers), "body": b"".join(self._parts)}
+        return {"status": self._status, "headers": self._headers, "body": b"".join(self._parts)}
 
     async def run(self, app: ASGI) -> None:
         """Let the app answer. Raises nothing: a tool that ends its task, or the process, ends its own call."""
@@ -54,9 +54,12 @@ class Exchange:
     async def _send(self, message: Message) -> None:
         kind = message["type"]
         if kind == "http.response.start" and self._status is None:
-            self._status, self._headers = message["status"], message.get("headers", ())
+            self._status, self._headers = message["status"], list(message.get("headers", ()))
         elif kind == "http.response.body" and self._status is not None and not self._complete.is_set():
-            self._parts.append(message.get("body", b""))
+            body = message.get("body", b"")
+            if not isinstance(body, _BYTES):
+                raise TypeError(f"a body is bytes and not {type(body).__name__}")
+            self._parts.append(body)
             if not message.get("more_body", False):
                 self._complete.set()
         else:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -18,10 +19,13 @@ import anyio
 from mangum.types import ASGI, Response
 from starlette.applications import Starlette
 
+from mcp_faas import logs
 from mcp_faas.call import DEADLINE_KEY
 from mcp_faas.platforms.exchange import Exchange
 
 _GOODBYE_SECONDS = 0.2  # what a call that was cut off gets to end by itself
+
+logger = logging.getLogger(__name__)
 
 
 class CallCutOff(Exception):
@@ -54,8 +58,9 @@ class Instance:
         """The app's response to one request.
 
         Raises `CallCutOff` after `seconds`; the app is then given up with everything that it has begun, so that the
-        next call finds a fresh one. The same when the lifespan ends during the call, or when something wants to end
-        the process (`KeyboardInterrupt`), which is raised.
+        next call finds a fresh one. The same when the lifespan ends during the call, or when something in the
+        background wants to end the process: `KeyboardInterrupt` is raised, and with `SystemExit` the call goes on, for
+        it may be another caller's tool that has left it behind.
         """
         if self._loop is not None and (self._next.done() or self._task.done()):
             self.stop()  # nobody waits for a request: the lifespan has ended by itself
@@ -63,21 +68,27 @@ class Instance:
         end = loop.time() + seconds
         exchange = Exchange({**scope, DEADLINE_KEY: end}, body)
         timer = loop.call_at(end, _expire, exchange, loop)
+        lost = False
         self._next.set_result(exchange)
         try:
             # The task stops the loop when it has answered. To wait for a future's end instead would be one more turn of
             # the loop for each call; and a tool may stop the loop too, which ends nobody's call.
             while not (exchange.over or exchange.expired or self._task.done()):
-                loop.run_forever()
+                try:
+                    loop.run_forever()
+                except SystemExit as error:
+                    logs.report(logger, "something in the background tried to end the process", error)
+                    lost = True
         except BaseException:
             self._give_up(loop)
             raise
         finally:
             timer.cancel()
-        if not exchange.over:
+        cut_off = exchange.expired and not exchange.over
+        if lost or not exchange.over:
             self._give_up(loop)
-            if exchange.expired:
-                raise CallCutOff
+        if cut_off:
+            raise CallCutOff
         return exchange.response
 
     def stop(self) -> None:
@@ -122,9 +133,11 @@ class Instance:
         self._loop = None
         for task in asyncio.all_tasks(loop):
             task.cancel()
-        if not _end(loop, _GOODBYE_SECONDS):
-            # A tool that blocks its thread cannot be stopped; somebody has to wait for it, but no caller.
-            threading.Thread(target=_end, args=(loop, None), name="mcp-faas goodbye", daemon=True).start()
+        with contextlib.suppress(SystemExit):  # of what was cancelled; the rest is to end all the same
+            if _end(loop, _GOODBYE_SECONDS):
+                return
+        # A tool that blocks its thread cannot be stopped; somebody has to wait for it, but no caller.
+        threading.Thread(target=_end, args=(loop, None), name="mcp-faas goodbye", daemon=True).start()
 
 
 def _end(loop: asyncio.AbstractEventLoop, seconds: float | None) -> bool:

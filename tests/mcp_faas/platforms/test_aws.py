@@ -11,10 +11,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from mangum.handlers import HTTPGateway
 from mcp.server.mcpserver import MCPServer
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import Receive, Scope, Send
 
 from mcp_faas import server as server_module
-from mcp_faas.platforms.aws import ANSWER_MAX_BYTES, handler_for
+from mcp_faas.platforms.aws import ANSWER_MAX_BYTES, ESCAPED_MAX_CHARACTERS, handler_for
 from mcp_faas.platforms.instance import Instance
 from mcp_faas.server import build_app
 from mcp_faas.settings import read_settings
@@ -42,6 +46,29 @@ def make(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Handler]]:
 
         access = get_access_token()
         return access.subject if access else None
+
+    @server.custom_route("/control", methods=["GET"])
+    async def control(request: Request) -> Response:
+        return PlainTextResponse("\x01" * int(request.query_params["characters"]))
+
+    @server.custom_route("/header", methods=["GET"])
+    async def header(request: Request) -> Response:
+        return PlainTextResponse("", headers={"x-a": "a" * int(request.query_params["characters"])})
+
+    @server.custom_route("/encoded", methods=["GET"])
+    async def encoded(request: Request) -> Response:
+        answer = PlainTextResponse("served")
+        answer.raw_headers.append((b"x-drink", bytes.fromhex(request.query_params["drink"])))
+        return answer
+
+    class Wrong(Response):
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": None})
+
+    @server.custom_route("/wrong", methods=["GET"])
+    async def wrong(request: Request) -> Response:
+        return Wrong()
 
     monkeypatch.setattr(server_module, "load_server", lambda _: (server, server_module.Scopes()))
 
@@ -213,3 +240,50 @@ def test_result_that_lambda_could_not_return_is_said_so(make: Callable[..., Hand
 def test_result_below_the_limit_is_returned(make: Callable[..., Handler]) -> None:
     answer = make()(event(call("size", {"characters": 300_000})))
     assert len(json.loads(answer["body"])["result"]["structuredContent"]["result"]) == 300_000
+
+
+def get(path: str, query: str = "") -> dict[str, Any]:
+    return {**event(method="GET", path=path), "rawQueryString": query}
+
+
+@pytest.mark.parametrize(
+    ("path", "most"),
+    [("/control", ANSWER_MAX_BYTES // ESCAPED_MAX_CHARACTERS), ("/header", ANSWER_MAX_BYTES)],
+)
+def test_limit_is_of_the_whole_answer_as_json(make: Callable[..., Handler], path: str, most: int) -> None:
+    handler = make()
+    answer = handler(get(path, f"characters={most - 1000}"))
+    assert len(answer["body"]) + len(answer["headers"].get("x-a", "")) == most - 1000
+    told = json.loads(handler(get(path, f"characters={most + 1}"))["body"])
+    assert "larger than this function can return" in told["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"), [(b"caf\xe9", "caf\xe9"), ("caf\xe9".encode(), "caf\xe9")], ids=["ISO 8859-1", "UTF-8"]
+)
+def test_header_of_either_encoding_is_returned(make: Callable[..., Handler], sent: bytes, read: str) -> None:
+    answer = make()(get("/encoded", f"drink={sent.hex()}"))
+    assert (answer["statusCode"], answer["headers"]["x-drink"], answer["body"]) == (200, read, "served")
+
+
+def test_route_whose_body_is_no_bytes_has_failed(make: Callable[..., Handler]) -> None:
+    handler = make()
+    for _ in range(2):
+        answer = handler(get("/wrong"))
+        assert (answer["statusCode"], answer["body"]) == (500, "Internal Server Error")
+    assert handler(event(call("who")))["statusCode"] == 200
+
+
+def test_scope_of_a_call_is_built_once(make: Callable[..., Handler], monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[Any] = []
+    original = HTTPGateway.scope.fget  # type: ignore[attr-defined]  # of the property itself
+
+    def build(gateway: HTTPGateway) -> Any:
+        built.append(gateway)
+        return original(gateway)
+
+    monkeypatch.setattr(HTTPGateway, "scope", property(build))
+    handler = make()
+    for calls in (1, 2):
+        assert handler(event(call("who")))["statusCode"] == 200
+        assert len(built) == calls

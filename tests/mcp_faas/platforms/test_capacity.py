@@ -169,6 +169,18 @@ async def test_those_who_were_cut_off_leave_no_trace(small: None, gate: Held) ->
 
 
 @pytest.mark.anyio
+async def test_a_queue_that_was_full_takes_as_many_again(small: None, gate: Held) -> None:
+    call = calls(limit_of(gate))
+    for _ in range(3):
+        gate.open.clear()
+        tasks = [call(number) for number in range(6)]
+        await settle()
+        assert [task.done() for task in tasks] == [False] * 5 + [True], "two are in, three wait, one is refused"
+        gate.open.set()
+        assert [(await task)[0]["status"] for task in tasks] == [200] * 5 + [503]
+
+
+@pytest.mark.anyio
 @pytest.mark.parametrize(("method", "path"), [("GET", "/sse"), ("GET", "/own"), ("HEAD", "/own")])
 async def test_who_only_reads_takes_no_place(small: None, gate: Held, method: str, path: str) -> None:
     call = calls(limit_of(gate))

@@ -73,6 +73,16 @@ async def test_app_that_ends_before_its_answer_has_failed(error: type[BaseExcept
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("wrong", [{**START, "headers": None}, {"type": "http.response.body", "body": None}])
+async def test_app_that_sends_what_is_no_response_has_failed(wrong: dict[str, Any]) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        for message in (START, {"type": "http.response.body", "body": b"a"}):
+            await send(wrong if message["type"] == wrong["type"] else message)
+
+    assert (await answered(app)).response == FAILED
+
+
+@pytest.mark.anyio
 async def test_app_that_says_nothing_has_failed() -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await receive()

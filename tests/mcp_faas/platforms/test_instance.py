@@ -131,6 +131,40 @@ class Probe:
             await asyncio.sleep(60)
             return f"too late {background}"
 
+        async def exit_soon(turns: int) -> None:
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            raise SystemExit(3)
+
+        @server.tool()
+        async def leaves_a_task_that_exits() -> str:
+            self.left_behind.append(asyncio.ensure_future(exit_soon(100)))
+            return "in time"
+
+        async def exit_when_cancelled() -> None:
+            try:
+                await asyncio.sleep(60)
+            finally:
+                raise SystemExit(3)
+
+        @server.tool()
+        async def leaves_a_task_that_exits_when_it_is_cancelled() -> str:
+            self.left_behind.append(asyncio.ensure_future(exit_when_cancelled()))
+            return "in time"
+
+        @server.tool()
+        async def exits_elsewhere() -> str:
+            self.left_behind.append(asyncio.ensure_future(exit_soon(0)))
+            await asyncio.sleep(0.05)
+            return "all the same"
+
+        @server.tool()
+        async def exits_elsewhere_and_hangs() -> str:
+            self.left_behind.append(asyncio.ensure_future(exit_soon(0)))
+            await asyncio.sleep(60)
+            return "too late"
+
+        self.left_behind: list[asyncio.Future[None]] = []
         self.server = server
         self.instance = Instance(self.make)
 
@@ -269,6 +303,66 @@ def test_call_after_an_interrupt_finds_a_fresh_app(probe: Probe, tool: str, era:
         assert (probe.entered, probe.left) == (1, 1)
     for _ in range(3):
         assert "nobody" in probe.call("who", era=era)
+
+
+@eras
+@pytest.mark.parametrize("tool", ["leaves_a_task_that_exits", "exits_elsewhere"])
+def test_background_task_that_exits_ends_no_call(
+    probe: Probe, tool: str, era: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not the one that began it, and not the next caller's, whose call it comes out in."""
+    assert ("in time" if tool.startswith("leaves") else "all the same") in probe.call(tool, era=era)
+    assert "done" in probe.call("takes_a_while", era=era)
+    assert [record.message.split(":")[0] for record in caplog.records if record.name.endswith("instance")] == [
+        "something in the background tried to end the process"
+    ]
+    assert "nobody" in probe.call("who", era=era)
+    assert (probe.entered, probe.left) == (2, 1)
+
+
+def test_call_whose_background_task_exits_still_ends_in_time(probe: Probe) -> None:
+    with pytest.raises(CallCutOff):
+        probe.call("exits_elsewhere_and_hangs", seconds=0.2)
+    assert "nobody" in probe.call("who")
+    assert (probe.entered, probe.left) == (2, 1)
+
+
+def test_background_task_that_exits_when_it_is_cancelled_ends_no_process(probe: Probe) -> None:
+    probe.call("leaves_a_task_that_exits_when_it_is_cancelled")
+    probe.instance.stop()
+    assert "nobody" in probe.call("who")
+    assert probe.entered == 2
+
+
+def test_lifespan_that_exits_ends_no_process() -> None:
+    entered: list[int] = []
+
+    async def exits() -> None:
+        await asyncio.sleep(0.01)  # the start is over
+        raise SystemExit(3)
+
+    @contextlib.asynccontextmanager
+    async def exiting(_: Any) -> AsyncIterator[None]:
+        entered.append(1)
+        async with anyio.create_task_group() as group:
+            if len(entered) == 1:
+                group.start_soon(exits)
+            yield
+
+    probe = Probe()
+    probe.server = MCPServer("exiting", lifespan=exiting)
+
+    @probe.server.tool()
+    async def waits() -> str:
+        await asyncio.sleep(0.05)
+        return "waited"
+
+    try:
+        probe.answer("waits", seconds=20)  # the call during which it ended has no answer
+        assert "waited" in probe.call("waits")
+        assert len(entered) == 2
+    finally:
+        probe.instance.stop()
 
 
 def test_lifespan_that_ends_by_itself_is_entered_anew() -> None:
