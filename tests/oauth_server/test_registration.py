@@ -169,9 +169,11 @@ def test_flood_turns_nobody_away(world: World) -> None:
 
 def test_flood_displaces_few_who_wait_and_nobody_who_has_logged_in(tmp_path: Path) -> None:
     clients = World(tmp_path, storage=Memory()).clients
-    known, waiting = ([clients.register(GOOD)["client_id"] for _ in range(100)] for _ in range(2))
-    for client_id in known:
-        clients.note_login(client_id)
+    known: list[str] = []
+    for _ in range(100):
+        known.append(clients.register(GOOD)["client_id"])
+        clients.note_login(known[-1])  # at once, before one of the next takes its place
+    waiting = [clients.register(GOOD)["client_id"] for _ in range(100)]
     for _ in range(10_000):
         clients.register(GOOD)
     for client_id in known:
