@@ -92,6 +92,19 @@ def test_the_last_ten_tabs_still_work_and_others_say_why(world: World) -> None:
     assert cookies_of(browser) == []
 
 
+def test_visits_do_not_end_a_login_that_runs(world: World) -> None:
+    """What opens our address in somebody's browser can push pages out there, and no tab in which somebody agreed."""
+    browser = world.browser()
+    agreed = [world.decide(browser, world.ask(browser).text).location for _ in range(2)]
+    page = world.ask(browser).text
+    for _ in range(2 * TABS_MAX):
+        world.ask(browser)
+    assert len(cookies_of(browser)) == TABS_MAX + len(agreed)
+    assert world.decide(browser, page).status_code == 400
+    for location in agreed:
+        assert "code=" in world.log_in(browser, location).location
+
+
 def test_cookies_of_others_stay(world: World) -> None:
     """Other programs on this host have cookies, too; a name that we never gave is none of ours."""
     browser = world.browser()

@@ -87,12 +87,18 @@ class Tab:
 def outnumbered(settings: Settings, cookies: Mapping[str, str]) -> Iterator[Cookie]:
     """Takes away the cookies of the oldest tabs, to make room for one more. Browsers send them oldest first.
 
-    Nobody who opens our address again and again in somebody's browser can fill its requests with them.
+    Nobody who opens our address again and again in somebody's browser can fill its requests with them, or end a login
+    that runs there: tabs in which nobody has agreed yet go first, and no visit agrees.
     """
-    for prefix in (_name(kind, "", settings.local) for kind in (_FORM, _LOGIN)):
-        ours = [name for name in cookies if name.startswith(prefix) and _OF_A_TAB.fullmatch(name, len(prefix))]
-        for name in ours[: 1 - TABS_MAX]:
-            yield Cookie(name, "", not settings.local)
+    form, login = (_name(kind, "", settings.local) for kind in (_FORM, _LOGIN))
+    shown, agreed = (
+        [name.removeprefix(prefix) for name in cookies if name.startswith(prefix)] for prefix in (form, login)
+    )
+    tabs = [tab for tab in dict.fromkeys([*shown, *agreed]) if _OF_A_TAB.fullmatch(tab)]
+    for tab in sorted(tabs, key=agreed.__contains__)[: 1 - TABS_MAX]:
+        for name in (form + tab, login + tab):
+            if name in cookies:
+                yield Cookie(name, "", not settings.local)
 
 
 def _name(kind: str, key: str, local: bool) -> str:
