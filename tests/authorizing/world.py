@@ -127,7 +127,8 @@ class World:
         self.keys = KeySource(lambda: self.key_document.dump(), self.clock)
         schemes = self.settings.redirect_schemes
         self.documents = ClientDocuments(schemes, self.clock, local=self.settings.local, fetch=fetch)
-        self.configured = ConfiguredClients("file:x", schemes, lambda _: json.dumps(CLIENTS), self.clock)
+        listed = json.dumps(CLIENTS)
+        self.configured = ConfiguredClients("file:x", schemes, self.settings.scopes, lambda _: listed, self.clock)
         self.clients = Clients(self.settings, self.storage, self.documents, self.configured, self.clock)
         self.login = login or LocalLogin(lambda: PASSPHRASE)
         self.services = Services(self.storage, self.keys, self.clients, self.login, self.clock)

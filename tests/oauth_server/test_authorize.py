@@ -36,11 +36,9 @@ TO_THE_CLIENT: dict[str, tuple[dict[str, str | None], str]] = {
     "challenge with padding": ({"code_challenge": CHALLENGE + "="}, "invalid_request"),
     "challenge in base64": ({"code_challenge": "+" * 43}, "invalid_request"),
     "challenge with a newline": ({"code_challenge": CHALLENGE + "\n"}, "invalid_request"),
-    "unknown scopes alone": ({"scope": "nothing here"}, "invalid_scope"),
     "a scope with a quote": ({"scope": 'mcp:tools "'}, "invalid_scope"),
     "a scope that is not ASCII": ({"scope": "mcp:tööls"}, "invalid_scope"),
     "scopes with a tab": ({"scope": "mcp:tools\tmcp:write"}, "invalid_scope"),
-    "a broader scope": ({"scope": "mcp"}, "invalid_scope"),
     "very many scopes": ({"scope": "mcp:tools " * 300}, "invalid_scope"),
     "another resource": ({"resource": "https://other.example/mcp"}, "invalid_target"),
     "a relative resource": ({"resource": "/mcp"}, "invalid_target"),
@@ -90,7 +88,7 @@ ASKED = ("response_type", "redirect_uri", "state", "code_challenge", "code_chall
 LURES: dict[str, tuple[dict[str, str | None], str]] = {
     "nothing but the client": (dict.fromkeys(ASKED), "invalid_request"),
     "no challenge": ({"code_challenge": None}, "invalid_request"),
-    "a scope that there is not": ({"scope": "nothing"}, "invalid_scope"),
+    "a scope that is none": ({"scope": '"'}, "invalid_scope"),
     "no interaction": ({"prompt": "none"}, "interaction_required"),
     "another response type": ({"response_type": "token"}, "unsupported_response_type"),
     "another resource": ({"resource": "https://other.example/mcp"}, "invalid_target"),
@@ -155,6 +153,12 @@ def test_doubt_about_client_or_redirect_is_a_page(world: World, change: dict[str
 def test_scopes_that_do_not_exist_are_left_out_and_the_token_says_so(world: World) -> None:
     asked = "openid mcp:write offline_access mcp:tools:add"
     assert (world.redeem(world.code(scope=asked)).json or {})["scope"] == "mcp:write mcp:tools:add"
+
+
+@pytest.mark.parametrize("asked", ["nothing here", "mcp", "openid profile", "mcp:tool"])
+def test_who_asks_for_none_that_exists_gets_the_least(world: World, asked: str) -> None:
+    assert "nothing" not in world.ask(world.browser(), scope=asked).text
+    assert (world.redeem(world.code(scope=asked)).json or {})["scope"] == "mcp:tools"
 
 
 def test_resource_may_be_left_out_where_there_is_one_alone(tmp_path: Path) -> None:

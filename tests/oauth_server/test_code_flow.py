@@ -225,7 +225,13 @@ def test_scopes_of_a_person_by_rule(tmp_path: Path) -> None:
     world = World(tmp_path, OAUTH_SCOPE_RULES="mcp:admin=user:root mcp:write=user:dev")
     body = world.redeem(world.code(scope="mcp:tools mcp:admin mcp:write")).json or {}
     assert body["scope"] == "mcp:tools mcp:write"
-    assert world.answer(scope="mcp:admin")["error"] == "access_denied"
+    assert world.answer(scope="mcp:admin")["error"] == "access_denied"  # a token without mcp:tools would open nothing
+
+
+def test_who_may_not_have_one_tool_may_have_those_without_a_scope(tmp_path: Path) -> None:
+    world = World(tmp_path, OAUTH_SCOPES="mcp:tools", MCP_SCOPES="", OAUTH_SCOPE_RULES="mcp:tools:admin=user:root")
+    assert (world.redeem(world.code(scope="mcp:tools:admin")).json or {})["scope"] == ""
+    assert (world.redeem(world.code(scope="mcp:tools:admin mcp:tools:add")).json or {})["scope"] == "mcp:tools:add"
 
 
 def test_who_asks_for_nothing_gets_the_least(world: World) -> None:

@@ -60,9 +60,16 @@ def test_good_list() -> None:
     assert "hush" not in repr(found)
 
 
+def test_scope_that_a_machine_does_not_get_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    ConfiguredClients("file:x", (), ("a", "b"), lambda _: json.dumps([MACHINE, WEB]), lambda: 0.0)
+    assert caplog.messages == []
+    ConfiguredClients("file:x", (), ("a",), lambda _: json.dumps([MACHINE, WEB]), lambda: 0.0)
+    assert caplog.messages == ["client robot of OAUTH_CLIENTS does not get b: OAUTH_SCOPES does not allow it"]
+
+
 def test_list_is_read_anew_and_a_broken_one_changes_nothing() -> None:
     now, text = 0.0, json.dumps([WEB])
-    clients = ConfiguredClients("file:x", (), lambda _: text, lambda: now)
+    clients = ConfiguredClients("file:x", (), ("a",), lambda _: text, lambda: now)
     text = json.dumps([MACHINE])
     assert set(clients()) == {"web"}
     now += RELOAD_SECONDS
@@ -70,4 +77,4 @@ def test_list_is_read_anew_and_a_broken_one_changes_nothing() -> None:
     text = "broken"
     now += RELOAD_SECONDS
     assert set(clients()) == {"robot"}
-    assert ConfiguredClients(None, (), lambda _: text, lambda: now)() == {}
+    assert ConfiguredClients(None, (), (), lambda _: text, lambda: now)() == {}

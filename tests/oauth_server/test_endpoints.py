@@ -226,8 +226,10 @@ def test_machine_gets_a_token_and_nothing_to_refresh_it_with(world: World) -> No
     keys = parse_key_set(world.browser().get("/jwks.json").data)
     principal = verify(parse(body["access_token"]), keys, policy, world.now)
     assert (principal.subject, principal.client, principal.scopes) == ("robot", "robot", frozenset({"mcp:write"}))
-    least = world.post("/token", ROBOT, grant_type="client_credentials").json or {}
-    assert least["scope"] == "mcp:tools"
+    entered = world.post("/token", ROBOT, grant_type="client_credentials").json or {}
+    assert entered["scope"] == "mcp:tools mcp:write"
+    refused = world.post("/token", ROBOT, grant_type="client_credentials", scope="mcp:admin").json or {}
+    assert refused["error_description"].endswith("It may have: mcp:tools mcp:write.")
     form = {"client_id": "poster", "client_secret": MACHINE_SECRET}
     posted = world.post("/token", None, grant_type="client_credentials", **form).json or {}
     assert posted["scope"] == "mcp:tools"  # nothing is entered for it, so it gets the least

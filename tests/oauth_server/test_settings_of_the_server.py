@@ -52,6 +52,15 @@ def test_all_of_them() -> None:
     assert read_settings(environment(PLACE, OAUTH_REDIRECT_SCHEMES="none")).redirect_schemes == ()
 
 
+@pytest.mark.parametrize(
+    ("granted", "needed", "scopes"),
+    [("", "", ()), ("", "a a:b", ("a", "a:b")), ("a b", "", ("a", "b")), ("a", "a:b c", ("a", "c"))],
+)
+def test_what_every_request_needs_can_be_granted(granted: str, needed: str, scopes: tuple[str, ...]) -> None:
+    found = read_settings(environment(PLACE, OAUTH_SCOPES=granted, MCP_SCOPES=needed))
+    assert found.scopes == scopes
+
+
 def test_ended_logins() -> None:
     words = "sub:alice@example.com sub:bob@example.com@2026-01-31T18:00Z *@1970-01-01T00:01Z sub:x@163.com "
     words += "auth0|5e@2026-01-31T18:01Z sub:plain"
@@ -111,7 +120,7 @@ WRONG: dict[str, dict[str, str]] = {
     "OAUTH_SCOPE_RULES for an unknown scope": {"OAUTH_SCOPE_RULES": "other=user:alice"},
     "OAUTH_SCOPES with a quote": {"OAUTH_SCOPES": 'mcp:tools a"b'},
     "OAUTH_SCOPES with offline_access": {"OAUTH_SCOPES": "mcp:tools offline_access"},
-    "MCP_SCOPES beyond OAUTH_SCOPES": {"MCP_SCOPES": "mcp:other"},
+    "MCP_SCOPES with a quote": {"MCP_SCOPES": 'a"b'},
     "OAUTH_CLIENTS": {"OAUTH_CLIENTS": "[]"},
     "OAUTH_REGISTRATION": {"OAUTH_REGISTRATION": "yes"},
     "OAUTH_CLIENT_METADATA_DOCUMENTS": {"OAUTH_CLIENT_METADATA_DOCUMENTS": "1"},

@@ -28,6 +28,7 @@ from authorization_server.records.handles import digest, same
 from authorization_server.scopes import ScopeRefused, read
 from authorization_server.settings import Settings
 from authorization_server.storage import Storage
+from mcp_faas.auth.scopes import covers
 from mcp_faas.settings.values import SettingsError
 
 CLIENT_ID_MAX_CHARACTERS = 1024
@@ -225,9 +226,15 @@ class ConfiguredClients:
     """The operator's list, read anew from time to time; a list that has become wrong changes nothing."""
 
     def __init__(
-        self, address: str | None, schemes: tuple[str, ...], read_text: Callable[[str], str], clock: Callable[[], float]
+        self,
+        address: str | None,
+        schemes: tuple[str, ...],
+        scopes: tuple[str, ...],
+        read_text: Callable[[str], str],
+        clock: Callable[[], float],
     ) -> None:
-        self._address, self._schemes, self._read_text, self._clock = address, schemes, read_text, clock
+        self._address, self._schemes, self._scopes = address, schemes, scopes
+        self._read_text, self._clock = read_text, clock
         self._clients = self._load() if address else {}
         self._read_at = clock()
 
@@ -243,7 +250,16 @@ class ConfiguredClients:
         return self._clients
 
     def _load(self) -> Mapping[str, Client]:
-        return parse_configured(self._read_text(self._address or ""), self._schemes)
+        found = parse_configured(self._read_text(self._address or ""), self._schemes)
+        for client in found.values():
+            outside = [scope for scope in client.scopes or () if not covers(self._scopes, scope)]
+            if outside:
+                logger.warning(
+                    "client %s of OAUTH_CLIENTS does not get %s: OAUTH_SCOPES does not allow it",
+                    client.client_id,
+                    " ".join(outside),
+                )
+        return found
 
 
 def parse_configured(text: str, schemes: tuple[str, ...]) -> Mapping[str, Client]:

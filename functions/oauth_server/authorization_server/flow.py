@@ -192,7 +192,8 @@ class Flow:
             raise ReturnError(back, "access_denied", "This account may not log in here.")
         granted = admission.scopes(marks, authorization.scopes)
         story.scopes = granted
-        if authorization.scopes and not granted:
+        # Where no request needs a scope, much is open without one: it is not kept from whom a rule keeps the rest from.
+        if authorization.scopes and not granted and self._settings.needed_scopes:
             story.reason = "person_without_scope"
             raise ReturnError(back, "access_denied", "This account may have none of these scopes.")
         code = handles.mint("code")

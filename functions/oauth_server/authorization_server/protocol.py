@@ -367,14 +367,15 @@ class MachineGrant(_Grant):
 
 
 def machine_scopes(client: Client, asked: tuple[str, ...], settings: Settings) -> tuple[str, ...]:
-    """Of what exists here, what the operator has entered for this client; who has nothing entered, gets the least."""
-    entered = tuple(least(settings.needed_scopes)) if client.scopes is None else client.scopes
+    """Of what exists here, what the operator has entered for this client; who has nothing entered, gets the least.
+
+    Nobody looks on who could ask for less: without a word a machine gets all that it may have.
+    """
+    entered = tuple(sorted(least(settings.needed_scopes))) if client.scopes is None else client.scopes
     own = tuple(scope for scope in entered if covers(settings.scopes, scope))
-    if not asked:
-        return tuple(sorted(scope for scope in least(settings.needed_scopes) if covers(own, scope)))
-    found = tuple(scope for scope in asked if covers(own, scope))
-    if not found:
-        raise InvalidScopeError("This client may have none of these scopes.")
+    found = tuple(scope for scope in asked if covers(own, scope)) if asked else own
+    if asked and not found:
+        raise InvalidScopeError(f"This client may have none of these scopes. It may have: {' '.join(own) or 'none'}.")
     return found
 
 

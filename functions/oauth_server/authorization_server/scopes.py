@@ -29,15 +29,11 @@ def read(text: str | None) -> tuple[str, ...]:
 
 
 def grantable(asked: tuple[str, ...], offered: Iterable[str], needed: Iterable[str]) -> tuple[str, ...]:
-    """What a request can lead to: `offered` is OAUTH_SCOPES, `needed` MCP_SCOPES. Raises `ScopeRefused`.
+    """What a request can lead to: `offered` is what may be granted at all, `needed` MCP_SCOPES.
 
-    Who asks for nothing gets the least that every request needs. What does not exist here is left out, and the answer
-    says so (RFC 6749 §3.3); nothing left is an error.
+    What does not exist here is left out, and the answer says so (RFC 6749 §3.3). Who asks for nothing, or has nothing
+    left, gets the least that every request needs: most clients ask for all that the endpoint's metadata names, and an
+    error for one tool's scope would keep people from all other tools.
     """
     offered = tuple(offered)
-    if not asked:
-        return tuple(sorted(least(needed)))
-    found = tuple(scope for scope in asked if covers(offered, scope))
-    if not found:
-        raise ScopeRefused("none of these scopes exists here")
-    return found
+    return tuple(scope for scope in asked if covers(offered, scope)) or tuple(sorted(least(needed)))

@@ -46,7 +46,9 @@ def open_services(settings: Settings) -> Services:
         raise SettingsError(f"OAUTH_STORE leads to what cannot be opened: {why}") from None
     documents = ClientDocuments(settings.redirect_schemes, time.time, local=settings.local)
     try:
-        configured = ConfiguredClients(settings.clients, settings.redirect_schemes, read_secret, time.time)
+        configured = ConfiguredClients(
+            settings.clients, settings.redirect_schemes, settings.scopes, read_secret, time.time
+        )
     except StoreError as why:
         raise SettingsError(f"OAUTH_CLIENTS leads to what cannot be read: {why}") from None
     return Services(

@@ -92,7 +92,7 @@ class Settings:
     login: LoginSettings
     admission: Admission
     ended: tuple[Ending, ...]
-    scopes: tuple[str, ...]  # what may be granted at all
+    scopes: tuple[str, ...]  # what may be granted at all: OAUTH_SCOPES, and what is needed
     needed_scopes: tuple[str, ...]  # MCP_SCOPES: what every request to a resource needs
     clients: str | None = field(repr=False)
     registration: bool
@@ -122,12 +122,8 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     """Read and check every setting. Raises `SettingsError` for the first that is missing or wrong."""
     issuer = _issuer(environ)
     needed = _scopes(environ, "MCP_SCOPES")
-    scopes = _scopes(environ, "OAUTH_SCOPES") or needed
-    for scope in needed:
-        if not covers(scopes, scope):
-            raise SettingsError(
-                f"MCP_SCOPES holds {scope}, which OAUTH_SCOPES does not allow: nobody could get in. Add it there."
-            )
+    offered = _scopes(environ, "OAUTH_SCOPES")
+    scopes = (*offered, *(scope for scope in needed if not covers(offered, scope)))  # without these nobody could get in
     settings = Settings(
         issuer=issuer,
         resources=_resources(environ),
