@@ -20,7 +20,7 @@ def test_every_setting_is_documented() -> None:
 
 def test_every_reason_is_documented() -> None:
     text = "".join(path.read_text(encoding="utf-8") for path in CODE.rglob("*.py"))
-    reasons = set(re.findall(r'PageError\(\s*"([a-z_]+)"', text))
+    reasons = set(re.findall(r'(?:PageError|NotNow)\(\s*"([a-z_]+)"', text))
     reasons |= set(re.findall(r'Refused\("[a-z_]+", "([a-z_]+)"\)', text))
     reasons |= set(re.findall(r'story\(?\)?\.reason = "([a-z_]+)"', text))
     reasons |= set(re.findall(r'Login(?:Failed|Denied|Unavailable)\("([a-z_]+)"\)', text))

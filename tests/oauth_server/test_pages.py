@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from authorization_server.storage import RETRY_AFTER_SECONDS
 from authorization_server.translations import TEXTS, trouble_of
-from authorizing.world import World
+from authorizing.world import CALLBACK, World
 
 CODE = Path(__file__).resolve().parents[2] / "functions/oauth_server/authorization_server"
 
@@ -30,7 +31,7 @@ def test_every_text_is_there_in_every_language_with_the_same_values() -> None:
 
 def test_every_text_is_used() -> None:
     used = "".join(path.read_text(encoding="utf-8") for path in [CODE / "pages.py", *CODE.glob("templates/*.html")])
-    composed = ("origin_", "redirect_", "warning_", "next_", "trouble_", "advice_", "scope_")
+    composed = ("origin_", "redirect_", "warning_", "next_", "trouble_", "advice_", "scope_", "unverified_")
     unused = [name for name in TEXTS["en"] if f'"{name}"' not in used and not name.startswith(composed)]
     assert unused == []
 
@@ -114,6 +115,7 @@ def test_scopes_are_said_in_words_where_they_are_known(tmp_path: Path) -> None:
         ("csrf_wrong", "stale"),
         ("client_refused", "client"),
         ("client_gone", "gone"),
+        ("client_document_unavailable", "later"),
         ("redirect_not_registered", "client"),
         ("provider_unreachable", "provider"),
         ("provider_settings_wrong", "settings"),
@@ -135,3 +137,43 @@ def test_scopes_are_said_in_words_where_they_are_known(tmp_path: Path) -> None:
 def test_trouble_of_a_reason(reason: str, trouble: str) -> None:
     assert trouble_of(reason) == trouble
     assert all(f"{kind}_{trouble}" in texts for texts in TEXTS.values() for kind in ("trouble", "advice"))
+
+
+def registered(world: World, **metadata: object) -> str:
+    answer = world.browser().post("/register", json={"token_endpoint_auth_method": "none", **metadata})
+    return str((answer.json or {})["client_id"])
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_document_that_cannot_be_had_now_is_waited_for(world: World, language: str) -> None:
+    query = world.request(client_id="https://client.example/client.json")
+    page = world.browser().get("/authorize", query_string=query, headers={"Accept-Language": language})
+    assert (page.status_code, page.headers["Retry-After"]) == (503, str(RETRY_AFTER_SECONDS))
+    assert TEXTS[language]["trouble_later"] in html.unescape(page.text)
+    assert TEXTS[language]["advice_later"] in html.unescape(page.text)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("name", [None, "A name of its own"])
+def test_consent_speaks_of_a_name_only_where_there_is_one(world: World, name: str | None, language: str) -> None:
+    asked = {"redirect_uris": [CALLBACK], **({"client_name": name} if name else {})}
+    client_id = registered(world, **asked)
+    query = world.request(client_id=client_id)
+    text = world.browser().get("/authorize", query_string=query, headers={"Accept-Language": language}).text
+    for kind in ("origin_registered", "unverified"):
+        named, unnamed = (f">{TEXTS[language][kind + end]}<" in text for end in ("", "_unnamed"))
+        assert (named, unnamed) == (bool(name), not name)
+
+
+def test_consent_without_a_scope_says_what_it_allows(tmp_path: Path) -> None:
+    world = World(tmp_path, MCP_SCOPES="")
+    assert TEXTS["en"]["no_scopes"] in html.unescape(world.ask(world.browser(), scope=None).text)
+    world.storage.close()
+
+
+def test_a_private_redirect_is_written_alike_on_every_page(world: World) -> None:
+    redirect = "cursor://anysphere.cursor-mcp/oauth/callback"
+    client_id = registered(world, redirect_uris=[redirect])
+    for asked in ({}, {"response_type": "token"}):
+        page = world.ask(world.browser(), client_id=client_id, redirect_uri=redirect, **asked)
+        assert "<strong>cursor:</strong>" in page.text

@@ -110,6 +110,10 @@ def test_each_path_is_answered_by_the_right_server_and_others_by_none(cloud: str
                     assert status in (403, 404, 405), (method, path, status)
         for path in ("/token/", "/tokens", "/authorized", "/.well-known/oauth-authorization-server/mcp", "/"):
             assert call("POST", path, dict(FORM), "").status in (404, 405), path
+        if cloud == "aws":  # docs/oauth/openapi.yaml: the gateway's own answer, to a method and to a path
+            for method, path in (("GET", "/token"), ("POST", "/tokens")):
+                answer = call(method, path, {}, "")
+                assert (answer.status, json.loads(answer.body)) == (404, {"message": "Not Found"})
         assert call("GET", "/healthz", {}, "").body == "ok"
         assert call("GET", "/mcp", {}, "").status == 401
 

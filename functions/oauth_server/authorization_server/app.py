@@ -14,9 +14,9 @@ from flask import Flask, Response, g, json, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from authorization_server import audit, metadata
-from authorization_server.authorization_requests import PageError, ReturnError
+from authorization_server.authorization_requests import NotNow, PageError, ReturnError
 from authorization_server.browser import Cookie, common_headers, is_same_origin, outnumbered, page_headers
-from authorization_server.flow import CALLBACK_PATH, Flow, LoginForm, Onward, ProviderDown
+from authorization_server.flow import CALLBACK_PATH, Flow, LoginForm, Onward
 from authorization_server.key_source import KeysUnavailable
 from authorization_server.logins.local import LOGIN_PATH
 from authorization_server.pages import Pages, Trouble, language_of
@@ -203,8 +203,8 @@ def _errors(app: Flask, settings: Settings, pages: Pages) -> None:
         back: ReturnError | None = None,
     ) -> Response:
         if request.path == metadata.AUTHORIZE or request.path.startswith(f"{metadata.AUTHORIZE}/"):
-            host = read(back.back.redirect_uri, settings.redirect_schemes).host if back else ""
-            trouble = Trouble(reason or error, message, g.request_id, back.url if back else None, host)
+            where = read(back.back.redirect_uri, settings.redirect_schemes).where if back else ""
+            trouble = Trouble(reason or error, message, g.request_id, back.url if back else None, where)
             text = pages.error(trouble, language_of(request.accept_languages))
             response = Response(text, status, page_headers(settings, pages.style_hash))
         else:
@@ -215,7 +215,7 @@ def _errors(app: Flask, settings: Settings, pages: Pages) -> None:
     @app.errorhandler(PageError)
     def page_error(error: PageError) -> Response:
         _story().reason = error.reason
-        if isinstance(error, ProviderDown):
+        if isinstance(error, NotNow):
             wait = {"Retry-After": str(RETRY_AFTER_SECONDS)}
             response = refused(503, "temporarily_unavailable", str(error), wait, error.reason, error.back)
         else:

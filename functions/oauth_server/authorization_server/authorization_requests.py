@@ -34,6 +34,10 @@ class PageError(Exception):
         self.back = back
 
 
+class NotNow(PageError):
+    """Something that others have to give cannot be had; later it may."""
+
+
 @dataclass(frozen=True)
 class Return:
     """Where the answer goes, and what has to be in each."""
@@ -139,7 +143,7 @@ def _client(given: Mapping[str, Sequence[str]], clients: Clients) -> Client:
     except ClientRefused as why:
         raise PageError("client_refused", str(why)) from None
     except DocumentUnavailable as why:
-        raise PageError("client_document_unavailable", f"{why}; try again later") from None
+        raise NotNow("client_document_unavailable", f"{why}; try again later") from None
 
 
 def _redirect(given: Mapping[str, Sequence[str]], client: Client, settings: Settings) -> tuple[str, bool]:

@@ -116,10 +116,10 @@ def page_headers(settings: Settings, style_hash: str, target: Target | None = No
     if settings.local:
         actions += ["http://127.0.0.1:*", "http://localhost:*"]
     if target is not None and target.kind == "private":
-        actions.append(f"{target.host}:")
+        actions.append(target.where)
     if target is not None and target.kind == "loopback":
         # a source expression cannot name an address of IPv6
-        actions.append("http:" if target.host.startswith("[") else f"http://{target.host}:*")
+        actions.append("http:" if target.where.startswith("[") else f"http://{target.where}:*")
     policy = {
         "default-src": "'none'",
         "style-src": f"'{style_hash}'",

@@ -11,7 +11,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from authorization_server import redirects
-from authorization_server.authorization_requests import AuthorizationRequest, PageError, Return, ReturnError, judge
+from authorization_server.authorization_requests import (
+    AuthorizationRequest,
+    NotNow,
+    PageError,
+    Return,
+    ReturnError,
+    judge,
+)
 from authorization_server.browser import Cookie, Tab
 from authorization_server.clients import Clients
 from authorization_server.keeping import change, find, keep
@@ -54,10 +61,6 @@ class LoginForm:
     csrf: str
     target: redirects.Target
     failed: bool = False
-
-
-class ProviderDown(PageError):
-    """The login's provider does not answer; later it may."""
 
 
 @dataclass(frozen=True)
@@ -241,7 +244,7 @@ class Flow:
             return ReturnError(back, "access_denied", "The login was not allowed.")
         if isinstance(why, LoginUnavailable):
             message = "The login provider does not answer as it should."
-            return ProviderDown(why.reason, message, back=ReturnError(back, "temporarily_unavailable", message))
+            return NotNow(why.reason, message, back=ReturnError(back, "temporarily_unavailable", message))
         message = "The login did not succeed."
         return PageError(why.reason, message, back=ReturnError(back, "server_error", message))
 

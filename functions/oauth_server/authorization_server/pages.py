@@ -26,14 +26,14 @@ TEMPLATES = Path(__file__).parent / "templates"
 class Trouble:
     """Why a person cannot go on: `reason` and `message` as in the log, and where to go from here, if anywhere.
 
-    `host` is where `back` leads, as the consent page would have told it.
+    `where` is the place that `back` leads to, as the consent page would have told it.
     """
 
     reason: str
     message: str
     reference: str
     back: str | None = None
-    host: str = ""
+    where: str = ""
 
 
 class Pages:

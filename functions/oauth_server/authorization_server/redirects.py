@@ -57,7 +57,7 @@ class Target:
     """A redirect that may be registered, as the consent page tells it."""
 
     kind: Literal["web", "loopback", "private"]
-    host: str  # or, of a private-use scheme, the scheme
+    where: str  # the host with its port, or a private-use scheme with its colon
     without_port: str  # the same for every port
 
 
@@ -128,7 +128,7 @@ def _private(uri: str, scheme: str, schemes: Iterable[str]) -> Target:
     if found is None or not (found["host"] or (found["rest"] or "").strip("/?")):
         raise RedirectRefused("a private-use redirect URI is scheme:/path or scheme://name/path, without a user")
     _check_rest(found["rest"] or "")
-    return Target("private", scheme, uri)
+    return Target("private", f"{scheme}:", uri)
 
 
 def _check_rest(rest: str) -> None:

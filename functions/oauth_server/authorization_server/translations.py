@@ -21,18 +21,20 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "origin_configured": "Known to whoever runs this server.",
         "origin_document": "Describes itself at",
         "origin_registered": "It calls itself so; nobody has verified it.",
+        "origin_registered_unnamed": "Nobody has verified it.",
         "redirect_web": "A website gets the access.",
         "redirect_loopback": "A program on this computer gets the access.",
         "redirect_private": "An application on this computer gets the access.",
         "unverified": "Any application can use this name. Look at where it sends you.",
+        "unverified_unnamed": "Any application can ask like this. Look at where it sends you.",
         "warning_loopback": "Any program on this computer could be waiting there.",
         "warning_private": "Any application on this computer can claim this address.",
         "scopes": "It will be able to",
         "scopes_limit": "It never gets more than your account may do.",
-        "no_scopes": "It asks for no particular rights.",
+        "no_scopes": "It will be able to use this server's tools in your name.",
         "duration_minutes": "{count} minutes at a time; it has to ask again",
-        "duration_days": "Up to {count} days, unless it is revoked",
-        "duration_hours": "Up to {count} hours, unless it is revoked",
+        "duration_days": "Up to {count} days, unless whoever runs this server ends it sooner",
+        "duration_hours": "Up to {count} hours, unless whoever runs this server ends it sooner",
         "allow": "Allow",
         "deny": "Deny",
         "next_github": "If you allow it, you log in at {host} next. This server never sees your password.",
@@ -46,17 +48,19 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "login": "Log in",
         "login_failed": "User name or passphrase is wrong. Please try again.",
         "trouble_stale": "This page is not valid any longer",
-        "advice_stale": "It was used before, is older than ten minutes, or was opened in another browser. "
-        ""
-        "Go back to the application and begin again.",
+        "advice_stale": "It was used before, is older than ten minutes, or was opened in another browser. Go back to "
+        "the application and begin again.",
         "trouble_client": "This application cannot connect",
-        "advice_client": "It has asked in a way that is not safe to answer, so you are sent nowhere. "
-        ""
-        "Nothing was allowed. Its author can tell what to change from the lines below.",
+        "advice_client": "It has asked in a way that is not safe to answer, so you are sent nowhere. Nothing was "
+        "allowed. Its author can tell what to change from the lines below.",
         "trouble_gone": "This server does not know the application any longer",
         "advice_gone": "Its registration was not used for too long, or was never used, and nothing was allowed. In "
         "the application, remove what it has stored of this server (log out, or clear the authentication), and "
         "connect again.",
+        "trouble_later": "This application cannot be looked up now",
+        "advice_later": "Its description could not be fetched from the host that has it, and nothing was allowed. Wait "
+        "a minute, go back to the application and begin again. If it stays like this, tell whoever runs this server, "
+        "with the reference.",
         "trouble_request": "This application cannot connect",
         "advice_request": "It has asked in a way that this server does not accept. Nothing was allowed. Its author can "
         "tell what to change from the lines below.",
@@ -64,16 +68,13 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "know the address below.",
         "trouble_provider": "The login does not answer",
         "advice_provider": "You were not logged in, and nothing was allowed. Wait a moment, go back to the "
-        "application and "
-        "begin again. If it stays like this, tell whoever runs this server, with the reference.",
+        "application and begin again. If it stays like this, tell whoever runs this server, with the reference.",
         "trouble_settings": "The login is not set up right",
         "advice_settings": "You cannot mend this yourself, and nothing was allowed. Tell whoever runs this server, "
-        "with the "
-        "reference: the log says more.",
+        "with the reference: the log says more.",
         "trouble_login": "The login did not succeed",
         "advice_login": "Nothing was allowed. Go back to the application and begin again. If it happens again, "
-        "tell whoever "
-        "runs this server, with the reference.",
+        "tell whoever runs this server, with the reference.",
         "trouble_busy": "The server cannot answer now",
         "advice_busy": "Nothing was allowed. Wait a moment, go back to the application and begin again.",
         "trouble_other": "This did not work",
@@ -104,18 +105,20 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "origin_configured": "已由此服务器的管理员登记。",
         "origin_document": "其自述位于",
         "origin_registered": "名称由应用自行填写，未经任何人核实。",
+        "origin_registered_unnamed": "未经任何人核实。",
         "redirect_web": "访问权限将交给一个网站。",
         "redirect_loopback": "访问权限将交给本机上的一个程序。",
         "redirect_private": "访问权限将交给本机上的一个应用。",
         "unverified": "任何应用都可以使用这个名称，请核对跳转地址。",
+        "unverified_unnamed": "任何应用都可以这样请求，请核对跳转地址。",
         "warning_loopback": "本机上的任何程序都可能在该地址等待。",
         "warning_private": "本机上的任何应用都可以占用该地址。",
         "scopes": "它将可以",
         "scopes_limit": "它得到的权限不会超过您的账号所拥有的权限。",
-        "no_scopes": "它没有请求特定的权限。",
+        "no_scopes": "它将可以以您的名义使用此服务器的工具。",
         "duration_minutes": "每次 {count} 分钟，之后必须重新请求",
-        "duration_days": "最长 {count} 天，可随时撤销",
-        "duration_hours": "最长 {count} 小时，可随时撤销",
+        "duration_days": "最长 {count} 天，此服务器的管理员可提前终止",
+        "duration_hours": "最长 {count} 小时，此服务器的管理员可提前终止",
         "allow": "允许",
         "deny": "拒绝",
         "next_github": "允许后，您将前往 {host} 登录。此服务器不会看到您的密码。",
@@ -131,11 +134,14 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "trouble_stale": "此页面已失效",
         "advice_stale": "它已被使用、已超过十分钟，或是在另一个浏览器中打开的。请返回应用重新开始。",
         "trouble_client": "此应用无法连接",
-        "advice_client": "它的请求方式不安全，因此不会跳转到任何地方，"
-        "也没有授予任何权限。应用的作者可根据下面的信息进行修改。",
+        "advice_client": "它的请求方式不安全，因此不会跳转到任何地方，也没有授予任何权限。"
+        "应用的作者可根据下面的信息进行修改。",
         "trouble_gone": "此服务器已不再认识该应用",
         "advice_gone": "它的注册长期未使用或从未使用过，也没有授予任何权限。"
         "请在应用中删除它为此服务器保存的登录信息（退出登录或清除认证），然后重新连接。",
+        "trouble_later": "暂时无法查询此应用",
+        "advice_later": "未能从存放该应用说明的主机获取其说明，没有授予任何权限。请稍候一分钟，返回应用重新开始。"
+        "如果问题持续存在，请将参考编号告知此服务器的管理员。",
         "trouble_request": "此应用无法连接",
         "advice_request": "它的请求方式不被此服务器接受，没有授予任何权限。应用的作者可根据下面的信息进行修改。",
         "back_unverified": "此应用未经任何人核实。只有在您本人发起此操作并认识下面的地址时，才应返回应用。",
@@ -167,6 +173,7 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
 _KINDS = {
     "stale": "authorization_ login_state_ login_of_another_browser csrf_wrong origin_wrong request_malformed callback_",
     "gone": "client_gone",
+    "later": "client_document_unavailable",
     "client": "client_ redirect_",
     "request": "invalid_ unsupported_ unauthorized_ interaction_ request_not_ request_uri_",
     "provider": "provider_unreachable provider_metadata_wrong",
