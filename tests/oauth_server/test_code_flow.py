@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from authorization_server.logins.local import LocalLogin
+from authorizing.memory import Memory
 from authorizing.world import CALLBACK, HTTPS, NOON, PASSPHRASE, VERIFIER, World, basic, fields, parameters
 from mcp_faas.auth.compact import parse
 from mcp_faas.auth.jwt import Policy, verify
 from mcp_faas.auth.keys import parse_key_set
 from mcp_faas.auth.profiles import PROFILES
+from mcp_faas.issuers.reach import Unreachable
 
 
 @pytest.mark.parametrize("profile", ["rfc9068", "mcp-faas"])
@@ -38,6 +40,36 @@ def test_token_is_let_in_by_the_doors(world: World, profile: str) -> None:
     assert {"iss", "sub", "aud", "client_id", "iat", "exp", "jti", "scope", "auth_time"} <= set(token.claims)
     assert token.claims["exp"] - token.claims["iat"] == 900
     assert token.claims["auth_time"] == NOON
+
+
+PAGES = {
+    "minutes are minutes": (["authorization_code"], "15 minutes", {"access_token"}),
+    "days are days": (["authorization_code", "refresh_token"], "30 days", {"access_token", "refresh_token"}),
+}
+
+
+@pytest.mark.parametrize(("grants", "told", "given"), PAGES.values(), ids=PAGES)
+def test_client_gets_for_as_long_as_the_page_has_said(
+    tmp_path: Path, grants: list[str], told: str, given: set[str]
+) -> None:
+    """Also one that nobody can ask any longer when the login ends: its document is gone, and was in no copy."""
+    url = "https://client.example/client.json"
+    fetched = [json.dumps({"client_id": url, "redirect_uris": [CALLBACK], "grant_types": grants}).encode()]
+
+    def fetch(asked: str) -> bytes:
+        if not fetched:
+            raise Unreachable("gone")
+        return fetched.pop()
+
+    world = World(tmp_path, fetch=fetch, storage=Memory())
+    browser = world.browser()
+    page = world.ask(browser, client_id=url).text
+    assert told in page
+    agreed = world.decide(browser, page)
+    world.documents._documents._kept.clear()  # as in an instance that has not fetched it
+    code = parameters(world.log_in(browser, agreed.location).location)["code"]
+    tokens = world.redeem(code, url).json or {}
+    assert {name for name in tokens if name.endswith("_token")} == given
 
 
 def test_answer_has_code_state_and_issuer_and_nothing_else(world: World) -> None:

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from authorization_server.clients import ClientGone
+from authorization_server.keeping import change
 from authorization_server.records import clients as records
 from authorization_server.registration import NAME_MAX_CHARACTERS, clean
 from authorization_server.translations import TEXTS
 from authorizing.memory import Memory
-from authorizing.world import CALLBACK, World, basic
+from authorizing.world import CALLBACK, World, basic, parameters
 
 GOOD: dict[str, Any] = {
     "client_name": "A client",
@@ -186,6 +187,37 @@ def test_flood_displaces_few_who_wait_and_nobody_who_has_logged_in(tmp_path: Pat
             displaced += 1
             clients.find(clients.register(GOOD)["client_id"])  # and whoever is, registers again
     assert displaced <= 20, "4 are expected, and more than 20 not once in a thousand million runs"
+
+
+@pytest.mark.parametrize("method", ["none", "client_secret_basic"])
+def test_who_loses_the_place_after_the_page_gets_tokens_all_the_same(world: World, method: str) -> None:
+    body = register(world, {**GOOD, "token_endpoint_auth_method": method}).json
+    client, browser = body["client_id"], world.browser()
+    page = world.ask(browser, client_id=client).text
+    displace(world, client)
+    done = world.log_in(browser, world.decide(browser, page).location)
+    own = basic(client, body["client_secret"]) if "client_secret" in body else None
+    form = {"grant_type": "authorization_code", "redirect_uri": CALLBACK, "code_verifier": "v" * 43}
+    form |= {"code": parameters(done.location)["code"]} | ({} if own else {"client_id": client})
+    assert world.post("/token", own, **form).status_code == 200
+    world.now += 80 * DAY
+    assert world.ask(world.browser(), client_id=client).status_code == 200
+
+
+def test_page_alone_keeps_nobody(world: World) -> None:
+    """Otherwise strangers could fill more than the places."""
+    client = register(world, GOOD).json["client_id"]
+    browser = world.browser()
+    world.decide(browser, world.ask(browser, client_id=client).text)
+    displace(world, client)
+    assert TEXTS["en"]["advice_gone"] in world.ask(browser, client_id=client).text
+
+
+def displace(world: World, client_id: str) -> None:
+    """Somebody else has registered, and chance has chosen the same place."""
+    other = records.RegisteredClient(client_id[:-3] + "---", GOOD, int(world.now))
+    key = records.place(client_id)
+    change(world.storage, records.RegisteredClient, key, lambda _: (other, None))
 
 
 def test_flood_leaves_no_more_than_there_are_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from typing import Any, Literal, Protocol
 from authorization_server import registration
 from authorization_server.keeping import change, find
 from authorization_server.metadata import GRANT_TYPES, SECRET_METHODS
+from authorization_server.records import dump, parse
 from authorization_server.records.clients import (
     REGISTERED_PREFIX,
     SECRET_SECONDS,
@@ -52,6 +53,7 @@ class Client:
     name: str | None = None
     secret: str | None = field(default=None, repr=False)  # digest
     scopes: tuple[str, ...] | None = None  # of a machine
+    registration: Mapping[str, Any] | None = field(default=None, repr=False)  # while it waits for its first login
 
     def has_secret(self, presented: str) -> bool:
         """Is this the client's secret? Of two digests, in constant time."""
@@ -173,8 +175,14 @@ class Clients:
         change(self._storage, RegisteredClient, place(client_id), lambda _: (client, None))
         return {"client_id": client_id, **answer}
 
-    def note_login(self, client_id: str) -> None:
-        """A person has logged in with it: from now on it is known, and no stranger is in its way."""
+    def note_login(self, client_id: str, waited: Mapping[str, Any] | None = None) -> None:
+        """A person has logged in with it: from now on it is known, and no stranger is in its way.
+
+        `waited` is its registration as it was when the person was asked; it may have lost its place since.
+        """
+        if waited is not None:
+            self._note(parse(RegisteredClient, waited))
+            return
         if is_document_url(client_id):
             try:
                 found = self._documents.find(client_id, lambda: True)
@@ -216,6 +224,7 @@ def _client(found: RegisteredClient, origin: Literal["document", "registered"]) 
             auth_method=metadata["token_endpoint_auth_method"],
             name=metadata.get("client_name"),
             secret=found.secret,
+            registration=dump(found) if origin == "registered" and found.used_at is None else None,
         )
     except (KeyError, TypeError):
         logger.error("a stored client's metadata cannot be read; it counts as if it were not there")  # noqa: TRY400

@@ -107,6 +107,8 @@ class Flow:
             browser=tab.digest or "",
             expires_at=self._now + LIFETIME_SECONDS,
             state=request.back.state,
+            refreshes="refresh_token" in request.client.grant_types,
+            registration=request.client.registration,
         )
         if not keep(self._storage, handle.key, authorization):
             raise StorageUnavailable("a new authorization was there already")
@@ -199,6 +201,7 @@ class Flow:
         if authorization.scopes and not granted and self._settings.needed_scopes:
             story.reason = "person_without_scope"
             raise ReturnError(back, "access_denied", "This account may have none of these scopes.")
+        self._clients.note_login(authorization.client_id, authorization.registration)  # first: no code without a client
         code = handles.mint("code")
         grant = Grant(
             client_id=authorization.client_id,
@@ -214,10 +217,10 @@ class Flow:
             expires_at=now + self._settings.refresh_token_seconds,
             given_at=now,
             marks=marks,
+            refreshes=authorization.refreshes,
         )
         if not keep(self._storage, code.key, grant):
             raise StorageUnavailable("a new code was there already")
-        self._clients.note_login(authorization.client_id)
         return Onward(back.url({"code": code.text}), waiting.tab.farewell())
 
     def _changed(

@@ -304,7 +304,8 @@ class CodeGrant(_Grant):
         )
         if isinstance(outcome, Refused):
             raise server.refuse(request, outcome)
-        return 200, server.issue(request, outcome, handle.key, refresh.text if refresh else None), ()
+        brought = refresh.text if refresh and outcome.grant.current else None
+        return 200, server.issue(request, outcome, handle.key, brought), ()
 
 
 class RefreshGrant(_Grant):

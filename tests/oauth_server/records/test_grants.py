@@ -66,6 +66,12 @@ def test_a_code_may_bring_no_refresh_token() -> None:
     )
 
 
+def test_a_grant_without_refresh_brings_none_whatever_the_client_is_now() -> None:
+    after, outcome = redeem(replace(GRANT, refreshes=False), ASKED, NOW)
+    assert isinstance(outcome, Granted)
+    assert after == replace(WITHOUT_REFRESH, refreshes=False)
+
+
 WRONG = {
     "another code": ({"code": digest("guess")}, "invalid_grant", "code_unknown"),
     "another client": ({"client_id": "Client"}, "invalid_grant", "code_of_another_client"),
@@ -295,7 +301,7 @@ ODD: list[object] = [None, True, 1, 1.5, "text", [], [1], {"x": 1}]
 
 @pytest.mark.parametrize("name", [field.name for field in fields(Grant)])
 def test_a_member_of_another_type_or_none_at_all_is_broken(name: str) -> None:
-    record = json.loads(json.dumps(dump(replace(RENEWED, ended="revoked"))))
+    record = json.loads(json.dumps(dump(replace(RENEWED, ended="revoked", refreshes=False))))
     optional = name in ("auth_time", "redeemed_at", "line", "current", "previous", "ended")
     right = {type(record[name]), type(None)} if optional else {type(record[name])}
     for value in ODD:
@@ -303,8 +309,8 @@ def test_a_member_of_another_type_or_none_at_all_is_broken(name: str) -> None:
             with pytest.raises(RecordBroken, match=f"Grant has a {name} "):
                 parse(Grant, {**record, name: value})
     del record[name]
-    if optional:
-        assert getattr(parse(Grant, record), name) is None
+    if optional or name == "refreshes":
+        assert getattr(parse(Grant, record), name) is {"refreshes": True}.get(name)
     else:
         with pytest.raises(RecordBroken, match="other members"):
             parse(Grant, record)

@@ -6,8 +6,9 @@ being with the approval, so nothing can be brought back from upstream before som
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from authorization_server.records import Refused
 from authorization_server.records.handles import same
@@ -32,6 +33,9 @@ class Authorization:
     state: str | None = None  # the client's own, given back to it as it is
     stage: Literal["shown", "approved", "denied", "finished"] = "shown"
     login: str | None = None  # digest of the login's state
+    refreshes: bool = True  # may the client go on without asking again? The page has said so
+    # of a client that waits for its first login, as it is stored: from here on nobody can take its place
+    registration: Mapping[str, Any] | None = None
 
     @property
     def keep_until(self) -> int:

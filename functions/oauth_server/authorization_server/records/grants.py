@@ -44,6 +44,7 @@ class Grant:
     current: str | None = None  # digest of the newest refresh token
     previous: str | None = None  # digest of the one before it that is still good
     ended: str | None = None  # why
+    refreshes: bool = True  # is there a refresh token with it, as the person was told?
 
     @property
     def keep_until(self) -> int:
@@ -111,7 +112,8 @@ def redeem(
     scopes = _standing(grant, grant.scopes, standing)
     if isinstance(scopes, Refused):
         return grant, scopes
-    redeemed = replace(grant, redeemed_at=now, current=asked.fresh, line=asked.line)
+    fresh, line = (asked.fresh, asked.line) if grant.refreshes else (None, None)
+    redeemed = replace(grant, redeemed_at=now, current=fresh, line=line)
     return redeemed, Granted(redeemed, scopes, grant.expires_at)
 
 
