@@ -34,8 +34,8 @@ package: ## build the artifacts into .build/: PYTHON=3.13 ARCH=x86_64 for Lambda
 bench: setup ## measure beside what users would take instead, in a quarter of an hour: ARGS="--only cold,warm"
 	@$(PY) scripts/bench.py $(ARGS)
 
-lock: setup ## write the lock files anew (LOCK=--upgrade for newer versions)
-	@$(PY) scripts/lock.py $(LOCK)
+lock: ## write the locks anew whose .in has changed (ALL=on for all, LOCK=--upgrade for newer versions)
+	@$(PYTHON3) scripts/setup.py lock && $(PY) scripts/lock.py $(if $(filter on,$(ALL)),--all) $(LOCK)
 
 build-%: # what `sam build` calls for each function; it shows what goes to stdout
 	@$(PYTHON3) scripts/setup.py run 2>&1 && $(PY) scripts/package.py --sam $* --into "$(ARTIFACTS_DIR)" $(if $(PYTHON),--python $(PYTHON)) $(if $(ARCH),--arch $(ARCH)) $(if $(filter on,$(OTEL)),--with otel)

@@ -93,6 +93,7 @@ def checks(scratch: Path) -> Iterator[Check]:
     """The slow ones first, so that the last to end is a quick one."""
     yield from template_checks(scratch)
     yield Check("s.yaml", ((sys.executable, "scripts/check_s.py"),))
+    yield Check("lock files", ((sys.executable, "scripts/lock.py", "--check"),))
     yield Check("pages that show figures", ((sys.executable, "scripts/bench.py", "--check"),))
     yield from type_checks()
     yield Check("ruff check", ((sys.executable, "-m", "ruff", "check", "--quiet", "--output-format=concise"),))

@@ -18,9 +18,11 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 TOOLS = VENV / "tools"  # each lives alone: SAM and checkov pin libraries, schemathesis joins every run of pytest
 OLDEST = (3, 10)
+GROWING = ("requirements/uv.txt", "requirements/run.txt", "requirements/dev.txt")  # .venv; each holds those before it
 
 # What each level of setup installs, as (environment, lock file); a level includes those before it.
 LEVELS: dict[str, list[tuple[Path, str]]] = {
+    "lock": [(VENV, "requirements/uv.txt")],
     "run": [(VENV, "requirements/run.txt")],
     "dev": [
         (VENV, "requirements/dev.txt"),
@@ -48,9 +50,9 @@ def stamp_of(lock: str) -> str:
 
 
 def is_current(environment: Path, lock: str) -> bool:
-    """Does the environment already hold this lock, or (for .venv) the larger one that includes it?"""
+    """Does the environment already hold this lock, or (for .venv) a larger one that includes it?"""
     marks = {path.read_text() for path in environment.glob("*.stamp")}
-    larger = {stamp_of(other) for _, other in LEVELS["dev"]} if environment == VENV else set()
+    larger = {stamp_of(other) for other in GROWING[GROWING.index(lock) :]} if environment == VENV else set()
     return python_of(environment).exists() and bool(marks & ({stamp_of(lock)} | larger))
 
 
@@ -81,7 +83,7 @@ def make(environment: Path, lock: str) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("level", nargs="?", choices=LEVELS, default="dev", help="run: what `make run` needs; dev: all")
+    parser.add_argument("level", nargs="?", choices=LEVELS, default="dev", help="lock, run: what that target needs")
     level = parser.parse_args().level
     if sys.version_info < OLDEST:
         say(f"this is Python {sys.version.split()[0]}; Python 3.10 or later is needed. Try: make PYTHON3=python3.12 …")
