@@ -10,6 +10,7 @@ import asyncio
 import os
 import re
 import secrets
+import shlex
 import signal
 import sys
 from collections.abc import Coroutine, Mapping
@@ -36,11 +37,12 @@ from local.doors import (  # noqa: E402
     Place,
     add_authorization_server,
     function_environment,
+    has_local_login,
     left_out,
     make_edge,
 )
 from local.files import kept, read_kept, write_kept  # noqa: E402
-from local.guide import guide, rotation  # noqa: E402
+from local.guide import guide, login_guide, rotation  # noqa: E402
 from local.probe import NotProven, declared_scopes, prove  # noqa: E402
 from mcp_faas.tokens import Marks, Token, TokenDocument, fingerprint, has_our_shape, mint, whole_second  # noqa: E402
 
@@ -165,8 +167,11 @@ async def serve_with_login(place: Place, environment: Mapping[str, str]) -> None
         await add_authorization_server(edge, files.environment(os.environ, scopes))
         say("asking with a token, and without")
         await prove(place.url, files.token(scopes))
-        login = f"login {USER} {files.passphrase}\n" if os.environ.get("OAUTH_LOGIN", "local") == "local" else ""
-        print(f"ready {place.url}\n{login}{guide(place, files.passphrase)}", flush=True)
+        login, who = "", f"at the provider of OAUTH_LOGIN={os.environ.get('OAUTH_LOGIN')}"
+        if has_local_login(os.environ):
+            login = f"login {USER} {files.passphrase}\n"
+            who = f"as {USER} with the passphrase in {shlex.quote(str(files.passphrase))}"
+        print(f"ready {place.url}\n{login}{login_guide(place, who)}", flush=True)
         say("a change in functions/ restarts both servers; Ctrl-C stops them")
         await follow_changes(edge)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.doors import FUNCTIONS, LOOPBACK, OAUTH_DECIDED_HERE, Place
+from local.doors import FUNCTIONS, LOOPBACK, OAUTH_DECIDED_HERE, Place, has_local_login
 from local.files import kept
 
 sys.path.insert(0, str(FUNCTIONS / "oauth_server"))
@@ -84,7 +84,7 @@ class Local:
             name: value for name, value in own.items() if name.startswith("OAUTH_") and name not in OAUTH_DECIDED_HERE
         }
         given |= {name: own[name] for name in PASSED_ON if name in own}
-        if own.get("OAUTH_LOGIN", "local") == "local":
+        if has_local_login(own):
             given |= {
                 "OAUTH_LOGIN": "local",
                 "OAUTH_LOCAL_PASSPHRASE": f"file:{self.passphrase}",

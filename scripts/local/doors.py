@@ -57,6 +57,7 @@ AWS_METADATA_ROUTES = tuple(
 NOT_FOR_FUNCTIONS = ("AWS_", "ALIBABA_CLOUD_", "FC_", "PYTHON", "MCP_JWT_", "OAUTH_")
 DECIDED_HERE = ("MCP_DOOR", "MCP_PUBLIC_URL", "MCP_TOKENS", "MCP_TOKEN")
 OAUTH_DECIDED_HERE = ("OAUTH_ISSUER", "OAUTH_RESOURCES", "OAUTH_SIGNING_KEYS", "OAUTH_STORE")
+LOCAL_LOGIN_DECIDED_HERE = ("OAUTH_ALLOWED_USERS", "OAUTH_LOCAL_PASSPHRASE")
 LOOPBACK = "127.0.0.1,localhost,::1"
 
 
@@ -124,9 +125,16 @@ async def add_authorization_server(edge: FcEdge | AwsEdge, environment: Mapping[
     )
 
 
+def has_local_login(own: Mapping[str, str]) -> bool:
+    """Door oauth: do people log in with the passphrase that is made here, and not at a provider?"""
+    return (own.get("OAUTH_LOGIN") or "local") == "local"
+
+
 def left_out(own: Mapping[str, str], door: Door) -> list[str]:
     """What the caller set for the door of a function, and the one here does not take. Names alone, for a sentence."""
-    decided = (*DECIDED_HERE, *OAUTH_DECIDED_HERE) if door == "oauth" else DECIDED_HERE
+    decided = DECIDED_HERE
+    if door == "oauth":
+        decided = (*decided, *OAUTH_DECIDED_HERE, *(LOCAL_LOGIN_DECIDED_HERE if has_local_login(own) else ()))
     return sorted(
         name
         for name, value in own.items()

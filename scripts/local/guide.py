@@ -21,8 +21,6 @@ NOTES = {
 
 def guide(place: Place, token_file: Path) -> str:
     """Configurations for the usual clients, for a POSIX shell."""
-    if place.door == "oauth":
-        return _with_login(place, token_file)
     url = place.url
     bearer = f'"Authorization: Bearer $(cat {shlex.quote(str(token_file))})"'
     configuration = {
@@ -43,10 +41,11 @@ curl -sS {url} -H {bearer} {JSON_HEADERS} -d '{LIST_TOOLS}'
 """
 
 
-def _with_login(place: Place, passphrase: Path) -> str:
+def login_guide(place: Place, who: str) -> str:
+    """The same for door oauth. `who` says how to log in there."""
     url = place.url
     return f"""
-# Each of these opens a browser, where you log in as dev with the passphrase in {shlex.quote(str(passphrase))}
+# Each of these opens a browser, where you log in {who}
 
 # Claude Code
 claude mcp add --transport http {NAME} {url}

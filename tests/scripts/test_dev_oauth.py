@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import stat
@@ -16,9 +17,11 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 
+from authorization_server.settings import KNOWN
 from authorizing.walk import FORM, over_http, whole_flow
 from edges.aws_routes import METHODS
-from local.doors import AWS_OPEN_ROUTES, AWS_ROUTES, OAUTH_ROUTES
+from local.authorization import Local
+from local.doors import AWS_OPEN_ROUTES, AWS_ROUTES, OAUTH_ROUTES, Place, left_out
 
 ROOT = Path(__file__).parents[2]
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
@@ -37,7 +40,8 @@ class Run:
         assert self.out[0].startswith("ready http://127.0.0.1:"), self.said
         self.url = self.out[0].removeprefix("ready ")
         self.origin = self.url.removesuffix("/mcp")
-        _, self.user, self.file = self.out[1].split(" ", 2)
+        if self.out[1]:
+            _, self.user, self.file = self.out[1].split(" ", 2)
 
     @property
     def said(self) -> str:
@@ -49,10 +53,12 @@ class Run:
 
 
 @contextmanager
-def started(folder: Path, *arguments: str) -> Iterator[Run]:
+def started(folder: Path, *arguments: str, **exported: str) -> Iterator[Run]:
     command = [sys.executable, str(ROOT / "scripts/dev.py"), "--door", "oauth", "--port", "0", *arguments]
     with (folder / "err").open("w") as err:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=err, text=True, start_new_session=True)
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=err, text=True, start_new_session=True, env=os.environ | exported
+        )
     with process:
         try:
             yield Run(process, folder / "err")
@@ -95,6 +101,44 @@ def test_the_whole_way_of_a_client(cloud: str, tmp_path: Path) -> None:
         assert '"door":"oauth","decision":"allow"' in re.sub('"request_id":[^,]*,', "", run.said)
         for secret in (passphrase, *(given[name] for name in ("access_token", "refresh_token", "fresh", "code"))):
             assert secret[-16:] not in run.said
+
+
+def test_a_login_of_ones_own_is_what_the_guide_speaks_of(tmp_path: Path) -> None:
+    """As docs/oauth.md shows it, "Try it"."""
+    secret = tmp_path / "secret"
+    secret.write_text("the-client-secret\n")
+    secret.chmod(0o600)
+    exported = {
+        "OAUTH_LOGIN": "github",
+        "OAUTH_LOGIN_CLIENT_ID": "the-client-id",
+        "OAUTH_LOGIN_CLIENT_SECRET": f"file:{secret}",
+        "OAUTH_ALLOWED_ORGS": "your-organisation",
+    }
+    for name in exported:
+        assert name in (ROOT / "docs/oauth.md").read_text()
+    with started(tmp_path, OAUTH_ISSUER="https://mcp.example.com", **exported) as run:
+        assert "the functions do not get OAUTH_ISSUER of your environment" in run.said
+        run.process.send_signal(signal.SIGINT)
+        assert run.process.stdout is not None
+        guide = run.process.stdout.read()
+    assert "where you log in at the provider of OAUTH_LOGIN=github" in guide
+    assert "passphrase" not in guide
+
+
+def test_what_is_not_taken_is_named() -> None:
+    mine = {"OAUTH_ALLOWED_USERS": "alice", "OAUTH_STORE": "sqlite:x", "OAUTH_SCOPES": "mcp:tools"}
+    for none in ({}, {"OAUTH_LOGIN": ""}, {"OAUTH_LOGIN": "local"}):
+        assert left_out({**mine, **none}, "oauth") == ["OAUTH_ALLOWED_USERS", "OAUTH_STORE"]
+    assert left_out({**mine, "OAUTH_LOGIN": "github"}, "oauth") == ["OAUTH_STORE"]
+
+
+def test_what_is_taken_reaches_the_server_and_the_rest_does_not(tmp_path: Path) -> None:
+    place = Place("fc", "oauth", "http-api", 1, 2, 3, lasting=False)
+    mine = dict.fromkeys(KNOWN, "mine")
+    for login in ("local", "github"):
+        given = Local(tmp_path, place).environment({**mine, "OAUTH_LOGIN": login}, ())
+        not_taken = {name for name in KNOWN if given[name] != "mine"} - {"OAUTH_LOGIN"}
+        assert not_taken == set(left_out({**mine, "OAUTH_LOGIN": login}, "oauth"))
 
 
 @pytest.mark.parametrize("cloud", ["fc", "aws"])
