@@ -54,7 +54,8 @@ def change(storage: Storage, kind: type[R], key: str, rule: Callable[[R | None],
 def _parsed(kind: type[R], stored: Stored | None) -> R | None:
     """The record; none if it cannot be read, which a rule answers as one that is gone: people log in again.
 
-    It never mends itself, so 503 would have its client wait for ever, after a roll-back above all.
+    It never mends itself, so 503 would have its client wait for ever, after a roll-back above all. /revoke looks
+    further: it must not call a grant ended that is only not to be read here.
     """
     if stored is None:
         return None

@@ -36,7 +36,7 @@ from authorization_server.records import Refused, handles
 from authorization_server.records.grants import Grant, Granted, Redemption, Renewal, alive, redeem, renew, revoke
 from authorization_server.settings import Settings
 from authorization_server.standing import standing
-from authorization_server.storage import Storage
+from authorization_server.storage import Storage, StorageUnavailable
 from mcp_faas.auth.scopes import covers, least
 
 # What a caller hears; the reason is in the log alone.
@@ -433,6 +433,9 @@ class Revocation(RevocationEndpoint):  # type: ignore[misc]
         if token.claims is not None and token.key is None:
             # Nobody asks us about it before it expires; to say that it is revoked would be a lie.
             raise OAuth2Error("A machine's access token ends by itself.", error="unsupported_token_type")
+        if token.key and token.grant is None and self.server.storage.read(Grant.KIND, token.key) is not None:
+            # Another version can read it and would let it live. RFC 7009 §2.2.1: by 503 the client knows that.
+            raise StorageUnavailable("a grant that is to be revoked cannot be read")
         return token if token.grant is not None else None
 
     def revoke_token(self, token: _Token, request: FormRequest) -> None:
