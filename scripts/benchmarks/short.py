@@ -20,6 +20,7 @@ RECORDED = Path(__file__).with_name("short.json")
 ATTEMPTS = 5  # of twelve runs and three more the three are the worst once in 455: too often for 18 ratios
 LEAST_NOISE = 0.12  # a dozen runs do not see the worst hour, nor a quiet machine if they were made on a busy one
 LEAST_NOISE_OF_WALL = 0.25  # a host that takes the processor away; a wait that matters is longer than that
+LEAST_NOISE_OF_MEMORY = 0.03  # which hardly differs from run to run; another module or two that a start brings is more
 NOISE_ELSEWHERE = 0.5  # another processor has other ratios of arithmetic to memory; nobody measured its noise
 COLD_ROUNDS, WARM_ROUNDS, WARM_CALLS, TOKEN_ROUNDS, TOKEN_CALLS = 5, 16, 40, 11, 100
 
@@ -54,7 +55,7 @@ class Short:
         return cls(environments.ours("aws", say), sdk, plain, environments.runtime(say))
 
     def cold(self) -> Ratios:
-        """Start to the first answer; wall time too, since a start may wait for something."""
+        """Start to the first answer, and the memory then; wall time too, since a start may wait for something."""
         issuer = events.Issuer()
         stacks = ((JWT, self.ours), (SDK, self.sdk), (PLAIN, self.plain))
         instances = [
@@ -74,8 +75,10 @@ class Short:
             pairs = [(row[JWT.name], row[baseline.name]) for row in rounds]
             cpu = [[start.cpu_seconds for start in starts] for starts in zip(*pairs, strict=True)]
             wall = [[start.wall_seconds for start in starts] for starts in zip(*pairs, strict=True)]
+            memory = [[float(start.resident_bytes) for start in starts] for starts in zip(*pairs, strict=True)]
             found[f"cold cpu, to {baseline.name}"] = ratios.compare(*cpu).median
             found[f"cold wall, to {baseline.name}"] = ratios.compare(*wall).median
+            found[f"cold memory, to {baseline.name}"] = ratios.compare(*memory).median
         return found
 
     def warm(self) -> Ratios:
@@ -142,6 +145,8 @@ def recorded(processor: str, path: Path = RECORDED) -> dict[str, Bound]:
 
 
 def least_noise(name: str) -> float:
+    if "memory" in name:
+        return LEAST_NOISE_OF_MEMORY
     return LEAST_NOISE_OF_WALL if "wall" in name else LEAST_NOISE
 
 

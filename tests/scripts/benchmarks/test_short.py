@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import machine, pages, results, short, token_check
+from benchmarks import cold, machine, pages, results, short, token_check
 from benchmarks.aims import AIMS
+from benchmarks.peers import JWT, PLAIN, SDK
 from benchmarks.short import Bound, Ratios
 
 SHORT_FORM = pages.ROOT / "docs/bench/README.md"
@@ -67,6 +68,18 @@ def test_wall_time_has_more_noise_than_what_was_seen(tmp_path: Path) -> None:
     path.write_text(json.dumps({"processor": "this", "bounds": {"warm, cpu": bound, "warm, wall": bound}}))
     most = {name: bound.most for name, bound in short.recorded("this", path).items()}
     assert most == pytest.approx({"warm, cpu": 0.6, "warm, wall": 0.625})
+
+
+def test_memory_has_little_noise_and_is_measured_with_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    used = {JWT.name: 110, SDK.name: 100, PLAIN.name: 125}
+    starts = {name: cold.Start(1.0, 1.0, resident) for name, resident in used.items()}
+    monkeypatch.setattr(cold, "rounds", lambda instances, count, warm_up: iter([starts] * count))
+    found = short.Short(Path(), Path(), Path(), Path()).cold()
+    names = [f"cold memory, to {name}" for name in (SDK.name, PLAIN.name)]
+    assert [found[name] for name in names] == pytest.approx([1.1, 0.88])
+    bounds = short.recorded(machine.processor())
+    assert set(found) <= set(bounds)
+    assert {short.bounds_of([found])[name].noise for name in names} == {short.LEAST_NOISE_OF_MEMORY}
 
 
 def test_the_page_says_of_how_many_runs_the_bounds_are() -> None:
