@@ -72,9 +72,32 @@ def test_ended_logins() -> None:
         Ending("auth0|5e", 1_769_882_460),
         Ending("plain", None),
     )
-    words = "github:1 *@2026-01-31T18:00Z github.example.com:8443:7@2026-01-31T18:00Z"
-    ended = read_settings(environment(PLACE, **GITHUB, OAUTH_ENDED=words)).ended
-    assert [ending.subject for ending in ended] == ["github:1", None, "github.example.com:8443:7"]
+
+
+@pytest.mark.parametrize(
+    ("url", "numbers"),
+    [
+        ("", "github"),
+        ("https://github.com/", "github"),
+        ("https://github.example.com:8443", "github.example.com:8443"),
+        ("https://octocorp.ghe.com", "octocorp.ghe.com"),
+    ],
+)
+def test_people_of_github_end_by_the_numbers_of_their_host(url: str, numbers: str) -> None:
+    """Another host's number would end nobody, without a word."""
+
+    def ended(words: str) -> list[str | None]:
+        found = read_settings(environment(PLACE, **GITHUB, OAUTH_GITHUB_URL=url, OAUTH_ENDED=words)).ended
+        return [ending.subject for ending in found]
+
+    assert ended(f"{numbers}:7 *@2026-01-31T18:00Z sub:{numbers}:8@2026-01-31T18:00Z") == [
+        f"{numbers}:7",
+        None,
+        f"{numbers}:8",
+    ]
+    for other in {"github:7", "github.example.com:7", "7", "alice", f"{numbers}:alice"} - {f"{numbers}:7"}:
+        with pytest.raises(SettingsError, match=f"like {numbers}:583231, with sub:"):
+            ended(other)
 
 
 WRONG: dict[str, dict[str, str]] = {
@@ -103,10 +126,24 @@ WRONG: dict[str, dict[str, str]] = {
     "OAUTH_LOGIN_CLIENT_SECRET as the secret itself": {**GITHUB, "OAUTH_LOGIN_CLIENT_SECRET": "hush-hush"},
     "OAUTH_LOGIN_ISSUER": {**GITHUB, "OAUTH_LOGIN": "oidc"},
     "OAUTH_LOGIN_ISSUER by http": {**GITHUB, "OAUTH_LOGIN": "oidc", "OAUTH_LOGIN_ISSUER": "http://x.example"},
+    "OAUTH_LOGIN_ISSUER as the document": {
+        **GITHUB,
+        "OAUTH_LOGIN": "oidc",
+        "OAUTH_LOGIN_ISSUER": "https://x.example/t/.well-known/openid-configuration",
+    },
+    "OAUTH_LOGIN_ISSUER with github": {**GITHUB, "OAUTH_LOGIN_ISSUER": "https://x.example"},
+    "OAUTH_GITHUB_URL with a path": {**GITHUB, "OAUTH_GITHUB_URL": "https://github.example.com/api/v3"},
     "OAUTH_GITHUB_URL by http": {**GITHUB, "OAUTH_GITHUB_URL": "http://github.example"},
     "OAUTH_ALLOWED_DOMAINS with an address": {"OAUTH_ALLOWED_DOMAINS": "a@example.com"},
     "OAUTH_ALLOWED_DOMAINS with a wildcard": {"OAUTH_ALLOWED_DOMAINS": "*.example.com"},
+    "OAUTH_ALLOWED_DOMAINS with a comma": {"OAUTH_ALLOWED_DOMAINS": "example.com,example.org"},
     "OAUTH_ALLOWED_USERS with commas": {"OAUTH_ALLOWED_USERS": "alice, bob"},
+    "OAUTH_ALLOWED_USERS with a comma": {"OAUTH_ALLOWED_USERS": "alice,bob"},
+    "OAUTH_ALLOWED_USERS as a page": {"OAUTH_ALLOWED_USERS": "https://github.com/alice"},
+    "OAUTH_ALLOWED_USERS as a path": {"OAUTH_ALLOWED_USERS": "github.com/alice"},
+    "OAUTH_ALLOWED_ORGS with a comma": {"OAUTH_ALLOWED_ORGS": "acme,beta"},
+    "OAUTH_ALLOWED_ORGS as a page": {"OAUTH_ALLOWED_ORGS": "https://github.com/acme"},
+    "OAUTH_ALLOWED_ORGS as a mention": {"OAUTH_ALLOWED_ORGS": "@acme"},
     "OAUTH_ENDED for ever for everybody": {"OAUTH_ENDED": "*"},
     "OAUTH_ENDED with a day alone": {"OAUTH_ENDED": "dev@2026-01-31"},
     "OAUTH_ENDED with a time that is none": {"OAUTH_ENDED": "dev@2026-02-30T18:00Z"},
@@ -116,7 +153,15 @@ WRONG: dict[str, dict[str, str]] = {
     "OAUTH_ENDED with a login name": {**GITHUB, "OAUTH_ENDED": "alice"},
     "OAUTH_ENDED with a slip": {**GITHUB, "OAUTH_ENDED": "github:1@31.1.2026"},
     "OAUTH_ENDED with an address": {"OAUTH_ENDED": "alice@example.com"},
+    "OAUTH_ENDED with a word for a time": {"OAUTH_ENDED": "dev@tomorrow"},
+    "OAUTH_ENDED for everybody with a word": {"OAUTH_ENDED": "*@now"},
+    "OAUTH_ENDED for everybody with a slip": {"OAUTH_ENDED": "*@31.1.2026"},
+    "OAUTH_ENDED for everybody and more": {"OAUTH_ENDED": "*dev@2026-01-31T18:00Z"},
+    "OAUTH_ENDED for nobody in particular": {"OAUTH_ENDED": "sub:"},
     "OAUTH_SCOPE_RULES": {"OAUTH_SCOPE_RULES": "mcp:admin"},
+    "OAUTH_SCOPE_RULES with a comma": {"OAUTH_SCOPE_RULES": "mcp:admin=org:acme,beta"},
+    "OAUTH_SCOPE_RULES with a page": {"OAUTH_SCOPE_RULES": "mcp:admin=user:https://github.com/alice"},
+    "OAUTH_SCOPE_RULES with a wildcard": {"OAUTH_SCOPE_RULES": "mcp:admin=domain:*.example.com"},
     "OAUTH_SCOPE_RULES for an unknown scope": {"OAUTH_SCOPE_RULES": "other=user:alice"},
     "OAUTH_SCOPES with a quote": {"OAUTH_SCOPES": 'mcp:tools a"b'},
     "OAUTH_SCOPES with offline_access": {"OAUTH_SCOPES": "mcp:tools offline_access"},
@@ -141,9 +186,13 @@ def test_wrong_setting_is_named(name: str, changes: dict[str, str]) -> None:
     assert "hush-hush" not in str(why.value)
 
 
+def test_an_id_may_have_what_a_name_has_not() -> None:
+    users = "sub:uid=alice,ou=people sub:https://id.example/alice alice@example.com auth0|5e c_17;g|1"
+    assert read_settings(environment(PLACE, OAUTH_ALLOWED_USERS=users)).admission.users == set(users.split())
+
+
 def test_each_setting_has_a_wrong_value_here() -> None:
-    tried = {name.split()[0] for name in WRONG}
-    assert set(KNOWN) - tried == {"OAUTH_ALLOWED_ORGS"}
+    assert set(KNOWN) == {name.split()[0] for name in WRONG} - {"MCP_LOG_LEVEL", "MCP_SCOPES"}
 
 
 @pytest.mark.parametrize(

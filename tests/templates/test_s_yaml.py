@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import json
 import os
@@ -19,6 +20,7 @@ import yaml
 import check_s
 import serverless_devs
 from authorization_server.settings import KNOWN
+from authorizing.client_of_both import log_in_and_call
 from mcp_faas.auth.profiles import PROFILES
 from mcp_faas.settings import read_settings
 from mcp_faas.tokens import Token, TokenDocument
@@ -90,6 +92,13 @@ RULES: dict[str, tuple[dict[str, object], str]] = {
     "a setting of the login misspelt": (
         {at("oauth_server", "environmentVariables.OAUTH_ALLOWED_USER"): "alice"},
         "environmentVariables.OAUTH_ALLOWED_USER is set, but nothing reads it",
+    ),
+    "a person of another host's numbers": (
+        {
+            at("oauth_server", "environmentVariables.OAUTH_GITHUB_URL"): "https://github.example.com",
+            at("oauth_server", "environmentVariables.OAUTH_ENDED"): "github:7",
+        },
+        'OAUTH_ENDED holds "github:7"; it takes',
     ),
     "an AWS key in the file": (
         {at("oauth_server", "environmentVariables.AWS_SECRET_ACCESS_KEY"): "x"},
@@ -472,6 +481,15 @@ def test_the_command_line_refuses_a_broken_file(tmp_path: Path, old: str, new: s
     assert "Traceback" not in done.stderr
 
 
+def test_the_cap_that_the_page_shows_can_be_added(tmp_path: Path) -> None:
+    page = (ROOT / "docs/oauth.md").read_text(encoding="utf-8")
+    (lines,) = re.findall(r"to the `props` of `oauth_server` in `s.yaml`:\n\n```yaml\n(.*?)```", page, re.DOTALL)
+    after = "      functionName: ${vars.function}-oauth\n"
+    assert check_s.check(broken_file(tmp_path, after, after + lines)) == []
+    wrong = lines.replace("reservedConcurrency", "reserved")
+    assert "reservedConcurrency" in str(check_s.check(broken_file(tmp_path, after, after + wrong)))
+
+
 def test_the_check_leaves_nothing_in_the_home_of_the_user(tmp_path: Path) -> None:
     environment = {**os.environ, "HOME": str(tmp_path)}
     command = [sys.executable, str(ROOT / "scripts/check_s.py")]
@@ -576,6 +594,17 @@ def test_every_setting_of_the_authorization_server_can_be_set_in_vars(rendered: 
     assert {name for name in found if name.startswith("OAUTH_")} == set(KNOWN) - {"OAUTH_LOCAL_PASSPHRASE"}
     template = (ROOT / "template.yaml").read_text(encoding="utf-8")
     assert {name for name in KNOWN if f"          {name}: " in template} == set(KNOWN) - {"OAUTH_LOCAL_PASSPHRASE"}
+
+
+def test_a_client_of_the_documented_deploy_gets_in_and_calls_every_tool(
+    rendered: Mapping[str, Any], tmp_path: Path
+) -> None:
+    of = {name: made["props"].get("environmentVariables", {}) for name, made in rendered["resources"].items()}
+    function, server = of["mcp_server_jwt"], of["oauth_server"]
+    told = {"MCP_JWT_ISSUER": server["OAUTH_ISSUER"], "MCP_JWT_PROFILE": "mcp-faas"}  # docs/oauth.md, Alibaba Cloud
+    went = asyncio.run(log_in_and_call({**function, **told}, server, tmp_path))
+    assert went.asked == went.granted == "mcp:tools:countdown"
+    assert set(went.statuses.values()) == {200}
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,12 @@ KNOWN = (
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _RULE = re.compile(r"(?P<scope>.+)=(?P<kind>user|org|domain):(?P<value>.+)")
 _ENDED = re.compile(r"(?P<subject>[^@].*?)(?:@(?P<time>[0-9]+|[0-9]{4}-.*))?")
+_DOMAIN = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
+_LISTS: dict[Kind, str] = {
+    "user": "OAUTH_ALLOWED_USERS",
+    "org": "OAUTH_ALLOWED_ORGS",
+    "domain": "OAUTH_ALLOWED_DOMAINS",
+}
 _KEEP_IT = "Put it into a file or into Secrets Manager, and name that."
 
 
@@ -79,6 +85,11 @@ class LoginSettings:
     passphrase: str | None = field(default=None, repr=False)
     issuer: str = ""  # of an OpenID provider
     github_url: str = GITHUB_URL
+
+    @property
+    def numbers(self) -> str:
+        """What stands before the numbers of people and organisations: every Enterprise host counts from one."""
+        return "github" if self.github_url == GITHUB_URL else urlsplit(self.github_url).netloc
 
 
 @dataclass(frozen=True)
@@ -124,14 +135,15 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     needed = _scopes(environ, "MCP_SCOPES")
     offered = _scopes(environ, "OAUTH_SCOPES")
     scopes = (*offered, *(scope for scope in needed if not covers(offered, scope)))  # without these nobody could get in
+    login = _login(environ, issuer)
     settings = Settings(
         issuer=issuer,
         resources=_resources(environ),
         store=_store(environ),
         signing_keys=read_signing_keys(environ),
-        login=_login(environ, issuer),
+        login=login,
         admission=_admission(environ, scopes),
-        ended=_ended(environ),
+        ended=_ended(environ, login),
         scopes=scopes,
         needed_scopes=needed,
         clients=_optional_address(environ, "OAUTH_CLIENTS", "It holds a JSON list of clients, each as in RFC 7591 §2."),
@@ -148,7 +160,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
 
 def read_signing_keys(environ: Mapping[str, str]) -> str:
     """The one setting of the function that rotates the keys: where they are. Raises `SettingsError`."""
-    return _address(environ, "OAUTH_SIGNING_KEYS", "Make a document with: signing_keys.py rotate ADDRESS")
+    return _address(environ, "OAUTH_SIGNING_KEYS", "Begin a document with: scripts/signing_keys.py mint ADDRESS")
 
 
 def _issuer(environ: Mapping[str, str]) -> str:
@@ -218,6 +230,12 @@ def _login(environ: Mapping[str, str], issuer: str) -> LoginSettings:
                 "e.g. https://login.example.com."
             )
         check_url("OAUTH_LOGIN_ISSUER", upstream, "https://login.example.com")
+        before, discovery, _ = upstream.partition("/.well-known/")
+        if discovery:
+            raise SettingsError(
+                f'OAUTH_LOGIN_ISSUER is "{upstream}", the address of a document; it takes what stands there as issuer, '
+                f"like {before}."
+            )
         parts = urlsplit(upstream)
         if ENTRA.fullmatch(parts.hostname or "") and parts.path.split("/")[1:2] in (
             ["common"],
@@ -229,59 +247,93 @@ def _login(environ: Mapping[str, str], issuer: str) -> LoginSettings:
                 f'OAUTH_LOGIN_ISSUER is "{upstream}", which is every tenant\'s; name your own, '
                 f"https://{parts.hostname}/TENANT-ID/v2.0."
             )
+    elif upstream:
+        raise SettingsError(
+            f'OAUTH_LOGIN is {kind}, and OAUTH_LOGIN_ISSUER is "{upstream}", which nothing would ask; leave it out, or '
+            "set OAUTH_LOGIN=oidc."
+        )
     check_url("OAUTH_GITHUB_URL", github, "https://github.example.com")
+    if urlsplit(github).path.strip("/"):
+        raise SettingsError(f'OAUTH_GITHUB_URL is "{github}"; it takes a host alone, like https://github.example.com.')
     return LoginSettings(
         cast(LoginKind, kind), client_id, client_secret=secret, issuer=upstream, github_url=github.rstrip("/")
     )
 
 
 def _admission(environ: Mapping[str, str], scopes: tuple[str, ...]) -> Admission:
-    for domain in words(environ, "OAUTH_ALLOWED_DOMAINS"):
-        if not re.fullmatch(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", domain):
-            raise SettingsError(
-                f'OAUTH_ALLOWED_DOMAINS holds "{domain}"; name each domain of mail addresses in full, like example.com.'
-            )
+    lists: dict[Kind, frozenset[str]] = {}
+    for kind, name in _LISTS.items():
+        found = words(environ, name)
+        for word in found:
+            _check_name(name, word, kind, word)
+        lists[kind] = frozenset(found)
     rules = []
     for word in words(environ, "OAUTH_SCOPE_RULES"):
-        found = _RULE.fullmatch(word)
-        if found is None or not covers(scopes, found["scope"]):
+        rule = _RULE.fullmatch(word)
+        if rule is None or not covers(scopes, rule["scope"]):
             raise SettingsError(
                 f'OAUTH_SCOPE_RULES holds "{word}"; a rule is SCOPE=user:NAME, SCOPE=org:NAME or SCOPE=domain:NAME, '
                 "with a scope that OAUTH_SCOPES allows."
             )
-        rules.append(Rule(found["scope"], cast(Kind, found["kind"]), found["value"]))
-    return Admission(
-        frozenset(words(environ, "OAUTH_ALLOWED_USERS")),
-        frozenset(words(environ, "OAUTH_ALLOWED_ORGS")),
-        frozenset(words(environ, "OAUTH_ALLOWED_DOMAINS")),
-        tuple(rules),
-    )
+        kind = cast(Kind, rule["kind"])
+        _check_name("OAUTH_SCOPE_RULES", word, kind, rule["value"])
+        rules.append(Rule(rule["scope"], kind, rule["value"]))
+    return Admission(lists["user"], lists["org"], lists["domain"], tuple(rules))
 
 
-def _ended(environ: Mapping[str, str]) -> tuple[Ending, ...]:
+def _check_name(setting: str, word: str, kind: Kind, name: str) -> None:
+    """A list in another style, or the address of somebody's page, would be nobody, without a word."""
+    if kind == "domain" and not _DOMAIN.fullmatch(name):
+        raise SettingsError(
+            f'{setting} holds "{word}"; name each domain of mail addresses in full, like example.com, and separate '
+            "several by blanks."
+        )
+    if kind == "org" and re.search(r"[,;/@]", name):
+        raise SettingsError(
+            f'{setting} holds "{word}"; name each organisation by its name alone, like acme, and separate several by '
+            "blanks."
+        )
+    if kind == "user" and not name.startswith(SUBJECT) and re.search("[,/]", name):
+        raise SettingsError(
+            f'{setting} holds "{word}"; name each person by a login name, a mail address or an id, without a URL, and '
+            f"separate several by blanks. An id that has such a character is {SUBJECT}ID."
+        )
+
+
+def _ended(environ: Mapping[str, str], login: LoginSettings) -> tuple[Ending, ...]:
     """An entry that would end nothing, by a slip, must not look as if it did."""
     made = []
+    example = {"github": f"{login.numbers}:583231", "local": "dev"}.get(login.kind, "00u1a2b3c4d5")
     for word in words(environ, "OAUTH_ENDED"):
-        found = _ENDED.fullmatch(word)
-        subject, time = (found["subject"], found["time"]) if found else ("", None)
-        try:
-            before = None if time is None else datetime.strptime(time, "%Y-%m-%dT%H:%MZ").replace(tzinfo=timezone.utc)
-        except ValueError:
-            subject, before = "", None
-        if not subject or (subject == "*" and before is None):
+        ending = _ending(word, login)
+        if ending is None:
             raise SettingsError(
-                f'OAUTH_ENDED holds "{word}"; it takes SUBJECT, SUBJECT@TIME or *@TIME, with a time like '
-                "2026-01-31T18:00Z."
+                f'OAUTH_ENDED holds "{word}"; it takes SUBJECT, SUBJECT@TIME or *@TIME: the subject as the audit line '
+                f"has it, like {example}, with {SUBJECT} before one that has an @, and a time like 2026-01-31T18:00Z."
             )
-        named = subject == "*" or subject.startswith(SUBJECT) or "@" not in subject
-        if not named or (environ.get("OAUTH_LOGIN") == "github" and not re.fullmatch(r"\*|\S+:[0-9]+", subject)):
-            raise SettingsError(
-                f'OAUTH_ENDED holds "{word}"; name the subject as the audit line has it, like github:583231, and one '
-                f"with an @ as {SUBJECT}SUBJECT."
-            )
-        who = None if subject == "*" else subject.removeprefix(SUBJECT)
-        made.append(Ending(who, None if before is None else int(before.timestamp())))
+        made.append(ending)
     return tuple(made)
+
+
+def _ending(word: str, login: LoginSettings) -> Ending | None:
+    found = _ENDED.fullmatch(word)
+    if found is None:
+        return None
+    subject, before = found["subject"], None
+    if found["time"] is not None:
+        try:
+            time = datetime.strptime(found["time"], "%Y-%m-%dT%H:%MZ").replace(tzinfo=timezone.utc)
+        except ValueError:
+            return None
+        before = int(time.timestamp())
+    if subject == "*":
+        return None if before is None else Ending(None, before)
+    who = subject.removeprefix(SUBJECT)
+    if not who or subject.startswith("*") or (who == subject and "@" in subject):
+        return None
+    if login.kind == "github" and not re.fullmatch(f"{re.escape(login.numbers)}:[1-9][0-9]*", who):
+        return None
+    return Ending(who, before)
 
 
 def _scopes(environ: Mapping[str, str], name: str) -> tuple[str, ...]:

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from authorization_server.logins.github import api_of, numbers_of
+from authorization_server.logins.github import api_of
+from authorization_server.settings import LoginSettings
 from authorizing.github import GitHub, membership
 from authorizing.stand_in import SECRET, Answer, serving
 from authorizing.world import CALLBACK, basic, parameters
@@ -234,8 +235,8 @@ def test_nothing_secret_is_logged(
 
 
 def test_whose_number_it_is() -> None:
-    assert numbers_of("https://github.com") == "github"
-    assert numbers_of("https://github.example.com") == "github.example.com"
+    assert LoginSettings("github").numbers == "github"
+    assert LoginSettings("github", github_url="https://github.example.com").numbers == "github.example.com"
 
 
 def test_where_the_api_is() -> None:

@@ -42,7 +42,7 @@ class GitHubLogin:
     ) -> None:
         self._client_id, self._read_secret, self._upstream = settings.client_id, read_secret, upstream or Upstream()
         self._web = settings.github_url
-        self._api, self._numbers = api_of(self._web), numbers_of(self._web)
+        self._api, self._numbers = api_of(self._web), settings.numbers
         self._mail, self._organisations = admission.by_address, admission.by_organisation
 
     @property
@@ -141,11 +141,6 @@ def api_of(web: str) -> str:
     """Where the REST API is: of github.com, of an enterprise with data residency, of a host of one's own."""
     host = urlsplit(web).netloc
     return f"https://api.{host}" if web == GITHUB_URL or host.endswith(".ghe.com") else f"{web}/api/v3"
-
-
-def numbers_of(web: str) -> str:
-    """Whose numbers these are: every enterprise host counts from one."""
-    return "github" if web == GITHUB_URL else urlsplit(web).netloc
 
 
 def _refusal(error: object) -> LoginFailed:
