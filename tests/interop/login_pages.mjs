@@ -306,7 +306,7 @@ const checks = {
   },
   async 'nobody is sent on by a link that a stranger wrote'() {
     const page = await (await person()).newPage();
-    await page.goto(request(local, id, redirect, { scope: 'nothing' }));
+    await page.goto(request(local, id, redirect, { scope: '"' }));
     insist(page.url().startsWith(`${local}/authorize`), 'the browser was sent on');
     insist((await page.locator('main').textContent()).includes('127.0.0.1'), 'the page does not say where it leads');
     await accessible(page, 'refused');

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
+import os
+import re
+import shlex
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
+from werkzeug.serving import make_server
 
 from authorization_server import settings as server
 from authorization_server.signing_keys import parse
+from authorizing.client_of_both import log_in_and_call
+from authorizing.world import World
 from local.doors import AWS_METADATA_ROUTES, AWS_OPEN_ROUTES, AWS_ROUTES, OAUTH_ROUTES
 from mcp_faas.settings import read_settings
 from s_rules.environments import Watched
+from support.projects import ROOT
 from templates.cloudformation import Stack
 
 GITHUB = {"Door": "oauth", "LoginClientId": "Iv1.abc", "AllowedOrgs": "example"}
@@ -62,6 +76,77 @@ def test_both_functions_start_and_agree(template: dict[str, Any], parameters: di
     assert theirs.store == "dynamodb://eu-west-1/records"
     keys = server.read_signing_keys(environment_of(stack, "AwsKeyRotation"))
     assert keys == theirs.signing_keys == "aws://eu-west-1/demo/signing-keys"
+
+
+@contextlib.contextmanager
+def serving(app: Flask) -> Iterator[str]:
+    """The app on a socket, by its origin."""
+    server = make_server("127.0.0.1", 0, app)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def documented() -> list[dict[str, str]]:
+    """The parameters of each deploy that docs/oauth.md shows."""
+    page = (ROOT / "docs/oauth.md").read_text(encoding="utf-8").replace("\\\n", " ")
+    shown = re.findall(r"(?m)^ *sam deploy .*--parameter-overrides (.*)$", page)
+    return [dict(word.split("=", 1) for word in shlex.split(line)) for line in shown]
+
+
+@pytest.mark.parametrize("parameters", documented(), ids=lambda parameters: parameters.get("LoginProvider", "github"))
+def test_a_client_of_a_documented_deploy_gets_in_and_calls_every_tool(
+    template: dict[str, Any], parameters: dict[str, str], tmp_path: Path
+) -> None:
+    stack = Stack(template, **parameters)
+    assert stack.refusals() == []
+    function, server = environment_of(stack, "McpServer"), environment_of(stack, "OauthServer")
+    went = asyncio.run(log_in_and_call(function, server, tmp_path))
+    assert went.asked == went.granted == "mcp:tools:countdown"
+    assert set(went.statuses.values()) == {200}
+
+
+@pytest.mark.parametrize(
+    "changes", [{"GrantableScopes": ""}, {"ScopeRules": "mcp:tools:countdown=user:alice"}], ids=str
+)
+def test_a_tool_for_some_keeps_nobody_from_the_others(
+    template: dict[str, Any], changes: dict[str, str], tmp_path: Path
+) -> None:
+    stack = Stack(template, **GITHUB, **changes)
+    function, server = environment_of(stack, "McpServer"), environment_of(stack, "OauthServer")
+    went = asyncio.run(log_in_and_call(function, server, tmp_path))
+    assert (went.asked, went.granted) == ("mcp:tools:countdown", "")
+    assert went.statuses == {"add": 200, "countdown": 403}
+
+
+def test_a_scope_that_every_request_needs_can_be_granted(template: dict[str, Any], tmp_path: Path) -> None:
+    stack = Stack(template, **GITHUB, Scopes="mcp:use")
+    function, server = environment_of(stack, "McpServer"), environment_of(stack, "OauthServer")
+    went = asyncio.run(log_in_and_call(function, server, tmp_path))
+    assert went.statuses["add"] == 200
+
+
+def test_the_documented_machine_gets_a_token(
+    template: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (ROOT / "docs/oauth.md").read_text(encoding="utf-8")
+    (entries,) = re.findall(r"(?m)^\[\{.*nightly-report.*\}\]$", page)
+    (command,) = re.findall(r"(?m)^    (printf .*nightly-report.*/token)$", page)
+    monkeypatch.setattr("authorizing.world.CLIENTS", json.loads(entries.replace("…", "s" * 32)))
+    given = environment_of(Stack(template, **GITHUB), "OauthServer")
+    world = World(tmp_path, OAUTH_SCOPES=given["OAUTH_SCOPES"], MCP_SCOPES="")
+    with serving(world.app) as origin:
+        shell = {"PATH": os.environ["PATH"], "SECRET": "s" * 32, "NO_PROXY": "127.0.0.1"}
+        done = subprocess.run(
+            ["sh", "-c", command.replace("https://HOST", origin)], env=shell, capture_output=True, text=True, timeout=60
+        )
+    world.storage.close()
+    assert json.loads(done.stdout)["scope"] == "mcp:tools", done
 
 
 def test_every_parameter_of_the_server_reaches_it(template: dict[str, Any]) -> None:
@@ -195,6 +280,7 @@ def test_other_doors_make_nothing_of_it(template: dict[str, Any], parameters: di
         ({"LoginProvider": "local"}, "LoginProvider must be github or oidc"),
         ({"Door": "jwt", "JwtIssuer": "https://login.example.com"}, "are for Door=oauth"),
         ({"Door": "bearer"}, "are for Door=oauth"),
+        ({"Door": "bearer", "LoginClientId": "", "AllowedOrgs": "", "GrantableScopes": "a"}, "are for Door=oauth"),
     ],
     ids=lambda case: case if isinstance(case, str) else json.dumps(case),
 )
