@@ -463,10 +463,12 @@ def test_every_decision_writes_one_line(world: World, capfd: pytest.CaptureFixtu
     assert parameters(denied.location)["error"] == "access_denied"
     world.browser().get("/jwks.json")
     world.post("/token", None, grant_type="x")
+    world.browser().get("/token")
     found = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
     assert [(line["method"], line["decision"], line["reason"], line["status"]) for line in found] == [
         ("GET /authorize", "allow", "ok", 200),
         ("POST /authorize", "deny", "consent_denied", 303),
         ("POST /token", "deny", "unsupported_grant_type", 400),
+        ("GET /token", "deny", "status_405", 405),
     ]
     assert found[0]["client"] == "web"

@@ -486,8 +486,6 @@ def test_the_cap_that_the_page_shows_can_be_added(tmp_path: Path) -> None:
     (lines,) = re.findall(r"to the `props` of `oauth_server` in `s.yaml`:\n\n```yaml\n(.*?)```", page, re.DOTALL)
     after = "      functionName: ${vars.function}-oauth\n"
     assert check_s.check(broken_file(tmp_path, after, after + lines)) == []
-    wrong = lines.replace("reservedConcurrency", "reserved")
-    assert "reservedConcurrency" in str(check_s.check(broken_file(tmp_path, after, after + wrong)))
 
 
 def test_the_check_leaves_nothing_in_the_home_of_the_user(tmp_path: Path) -> None:
