@@ -255,6 +255,19 @@ def test_secret_is_stored_as_a_hash_alone(world: World, tmp_path: Path) -> None:
 
 
 NAMES = {
+def test_what_a_stranger_leaves_of_a_request_is_bounded(tmp_path: Path) -> None:
+    storage = Memory()
+    world = World(tmp_path, storage=storage)
+    redirects = [f"{CALLBACK}/{n}/{'x' * (1024 - len(CALLBACK) - 3)}" for n in range(4)]
+    metadata = {**GOOD, "redirect_uris": redirects, "client_name": "\N{GRINNING FACE}x" * 50}
+    client = world.clients.register(metadata)["client_id"]
+    wanted = {"client_id": client, "redirect_uri": redirects[0], "scope": "mcp:tools:" + "x" * 2038}
+    for state, status in {"s" * 2048: 200, '"' * 2047: 200, "\1" * 683: 400, "\N{GRINNING FACE}" * 342: 400}.items():
+        assert world.ask(world.browser(), **wanted, state=state).status_code == status
+    sizes = [len(json.dumps(held.record)) for (kind, _), held in storage.held.items() if kind == "authorization"]
+    assert 12_000 < max(sizes) < 13_000, "docs/oauth.md says what it costs"
+
+
     "plain": ("A client", "A client"),
     "blanks": ("  a \n\t client ", "a client"),
     "right to left": ("evil\u202egnp.exe", "evil gnp.exe"),

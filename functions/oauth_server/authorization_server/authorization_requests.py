@@ -5,6 +5,7 @@ No I/O but the look-up of the client. RFC 6749 §4.1.2.1: while client or redire
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from authorization_server.clients import Client, ClientGone, ClientRefused, Clie
 from authorization_server.settings import Settings
 
 STATE_MAX_CHARACTERS = 2048
+STATE_MAX_BYTES = 4096  # as it is stored; all that RFC 6749 allows of 2048 characters fits
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")  # base64url of a SHA-256, RFC 7636 §4.2
 _ONCE = ("response_type", "state", "scope", "code_challenge", "code_challenge_method", "response_mode", "prompt")
 
@@ -87,7 +89,7 @@ def judge(parameters: Mapping[str, Sequence[str]], clients: Clients, settings: S
     client = _client(given, clients)
     redirect_uri, asked = _redirect(given, client, settings)
     states = given.get("state", [])
-    fits = len(states) == 1 and len(states[0]) <= STATE_MAX_CHARACTERS
+    fits = len(states) == 1 and _fits(states[0])
     back = Return(redirect_uri, states[0] if fits else None, settings.issuer)
 
     def refuse(error: str, message: str) -> PageError | ReturnError:
@@ -100,7 +102,7 @@ def judge(parameters: Mapping[str, Sequence[str]], clients: Clients, settings: S
         if len(given.get(name, [])) > 1:
             raise refuse("invalid_request", f"{name} is there more than once")
     if states and not fits:
-        raise refuse("invalid_request", f"state is longer than {STATE_MAX_CHARACTERS} characters")
+        raise refuse("invalid_request", f"state is longer than {STATE_MAX_CHARACTERS} characters of ASCII")
     if "request" in given or "request_uri" in given:
         error = "request_not_supported" if "request" in given else "request_uri_not_supported"
         raise refuse(error, "request objects are not supported")
@@ -157,6 +159,10 @@ def _redirect(given: Mapping[str, Sequence[str]], client: Client, settings: Sett
     if not redirects.matches(client.redirect_uris, asked[0], settings.redirect_schemes):
         raise PageError("redirect_not_registered", "redirect_uri is not one that the client has registered")
     return asked[0], bool(given.get("redirect_uri"))
+
+
+def _fits(state: str) -> bool:
+    return len(state) <= STATE_MAX_CHARACTERS and len(json.dumps(state)) <= STATE_MAX_BYTES
 
 
 def _one(given: Mapping[str, Sequence[str]], name: str) -> str | None:
