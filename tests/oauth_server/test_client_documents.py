@@ -21,6 +21,7 @@ import pytest
 from authorization_server import client_documents
 from authorization_server.client_documents import (
     FETCHES_AT_ONCE,
+    FETCHES_PER_HOST,
     FETCHES_PER_MINUTE,
     KEPT_MAX,
     ClientDocuments,
@@ -32,7 +33,8 @@ from authorization_server.clients import ClientRefused, DocumentUnavailable
 from authorization_server.services import open_services
 from authorization_server.settings import read_settings
 from authorizing.memory import Memory
-from authorizing.world import CALLBACK, HTTPS, NOON, World, environment, write_files
+from authorizing.world import CALLBACK, HTTPS, NOON, World, environment, parameters, write_files
+from mcp_faas.issuers.published import NotAnswered
 from mcp_faas.issuers.reach import FetchFailed, Unreachable
 from mcp_faas.settings.values import SettingsError
 
@@ -189,6 +191,117 @@ def test_host_that_is_down_keeps_nobody_out_who_has_logged_in_before(tmp_path: P
     world.storage.close()
 
 
+def logged_in(tmp_path: Path, **more: str) -> tuple[World, Site, str]:
+    """A client that is known by a login, and its refresh token; what an instance remembers is too old."""
+    site = Site()
+    world = World(tmp_path, fetch=site, storage=Memory(), changes=more)
+    tokens = world.redeem(world.code(client_id=URL), URL).json or {}
+    world.now += 3600
+    return world, site, tokens["refresh_token"]
+
+
+@pytest.mark.parametrize("status", [302, 403, 429, 503])
+def test_host_that_turns_us_away_keeps_nobody_out_who_has_logged_in_before(tmp_path: Path, status: int) -> None:
+    world, site, _ = logged_in(tmp_path)
+    site.answer = NotAnswered(f"status {status}")
+    assert world.ask(world.browser(), client_id=URL).status_code == 200
+    assert "try again later" in world.ask(world.browser(), client_id=URL + "x").text
+
+
+@pytest.mark.parametrize("answer", [FetchFailed("status 404"), {}], ids=["gone", "wrong"])
+def test_document_that_was_withdrawn_does_not_come_back_from_the_copy(tmp_path: Path, answer: object) -> None:
+    world, site, refresh = logged_in(tmp_path)
+    site.answer = answer
+    assert world.ask(world.browser(), client_id=URL).status_code == 400
+    site.answer = Unreachable("down")
+    for _ in range(2):
+        world.now += 3600
+        assert "try again later" in world.ask(world.browser(), client_id=URL).text
+        refresh = (world.refresh(refresh, URL).json or {})["refresh_token"]
+    site.answer = GOOD
+    world.now += 3600
+    assert world.ask(world.browser(), client_id=URL).status_code == 200
+    site.answer = Unreachable("down")
+    world.now += 3600
+    assert world.ask(world.browser(), client_id=URL).status_code == 200, "it was seen again"
+
+
+def test_copy_that_was_withdrawn_and_has_expired_is_made_anew(tmp_path: Path) -> None:
+    world, site, _ = logged_in(tmp_path)  # whose storage deletes nothing
+    site.answer = {}
+    assert world.ask(world.browser(), client_id=URL).status_code == 400
+    world.now += 90 * 86400
+    site.answer = GOOD
+    assert "code" in world.answer(client_id=URL)
+    site.answer = Unreachable("down")
+    world.now += 3600
+    assert world.ask(world.browser(), client_id=URL).status_code == 200
+
+
+def test_copy_is_of_what_was_fetched_last(tmp_path: Path) -> None:
+    world, site, _ = logged_in(tmp_path)
+    site.answer = {**GOOD, "redirect_uris": [CALLBACK + "x"]}
+    assert world.ask(world.browser(), client_id=URL).status_code == 400
+    world.now += 3600
+    site.answer = Unreachable("down")
+    assert world.ask(world.browser(), client_id=URL).status_code == 400
+    assert world.ask(world.browser(), client_id=URL, redirect_uri=CALLBACK + "x").status_code == 200
+
+
+def test_use_without_a_look_at_the_document_does_not_prolong_its_copy(tmp_path: Path) -> None:
+    world, site, refresh = logged_in(tmp_path)
+    site.answer = Unreachable("down")
+    for _ in range(6):
+        world.now += 86400
+        refresh = (world.refresh(refresh, URL).json or {})["refresh_token"]
+    assert "code" in world.answer(client_id=URL)
+    world.now += 86400
+    assert "try again later" in world.ask(world.browser(), client_id=URL).text
+    assert world.refresh(refresh, URL).status_code == 200
+
+
+def test_look_at_the_document_prolongs_its_copy(tmp_path: Path) -> None:
+    world, site, _ = logged_in(tmp_path)
+    world.now += 6 * 86400
+    assert world.ask(world.browser(), client_id=URL).status_code == 200
+    site.answer = Unreachable("down")
+    world.now += 6 * 86400
+    assert world.ask(world.browser(), client_id=URL).status_code == 200
+
+
+def test_client_that_only_refreshes_stays_known(tmp_path: Path) -> None:
+    world, _, refresh = logged_in(tmp_path, OAUTH_REFRESH_TOKEN_TTL="366d")
+    for _ in range(2):
+        world.now += 50 * 86400
+        refresh = (world.refresh(refresh, URL).json or {})["refresh_token"]
+    spend(world)
+    assert world.ask(world.browser(), client_id=URL).status_code == 200, "strangers are not in its way"
+
+
+def spend(world: World) -> None:
+    """Strangers have made this instance fetch as much as they can."""
+    for number in range(FETCHES_PER_MINUTE):
+        with contextlib.suppress(ClientRefused, DocumentUnavailable):
+            world.documents.find(f"https://evil{number}.example/x")
+    with pytest.raises(DocumentUnavailable, match="too many"):
+        world.documents.find("https://evil.example/x")
+
+
+def test_login_that_ends_in_a_flood_leaves_a_copy(tmp_path: Path) -> None:
+    site = Site()
+    world = World(tmp_path, fetch=site, storage=Memory())
+    world.documents.find(URL)
+    world.now += 590
+    browser = world.browser()
+    agreed = world.decide(browser, world.ask(browser, client_id=URL).text)
+    world.now += 20  # what was remembered is too old
+    spend(world)
+    assert "code" in parameters(world.log_in(browser, agreed.location).location)
+    site.answer = Unreachable("down")
+    world.now += 3600
+    assert world.ask(world.browser(), client_id=URL).status_code == 200
+
+
 def test_document_that_says_something_else_counts_at_the_next_login(tmp_path: Path) -> None:
     site = Site()
     world = World(tmp_path, fetch=site)
@@ -244,6 +357,17 @@ def test_documents_can_be_off(tmp_path: Path) -> None:
     world.storage.close()
 
 
+def test_logins_that_there_are_outlast_the_end_of_documents(tmp_path: Path) -> None:
+    before, _, refresh = logged_in(tmp_path)
+    world = World(tmp_path, storage=before.storage, OAUTH_CLIENT_METADATA_DOCUMENTS="off")
+    world.key_document = before.key_document
+    again = world.refresh(refresh, URL)
+    assert again.status_code == 200
+    refresh = (again.json or {})["refresh_token"]
+    assert world.post("/revoke", None, token=refresh, client_id=URL).status_code == 200
+    assert world.refresh(refresh, URL).status_code == 400
+
+
 class Web:
     """Good documents at the addresses of clients, and a status 404 at those that a stranger makes up."""
 
@@ -264,13 +388,43 @@ def test_strangers_cannot_make_us_call_often() -> None:
     met: Counter[type] = Counter()
     for number in range(2 * FETCHES_PER_MINUTE):
         with pytest.raises((ClientRefused, DocumentUnavailable)) as why:
-            documents.find(f"https://client.example/{number}")
+            documents.find(f"https://client{number}.example/x")
         met[why.type] += 1
     assert site.asked == FETCHES_PER_MINUTE
     assert met == {ClientRefused: FETCHES_PER_MINUTE, DocumentUnavailable: FETCHES_PER_MINUTE}
     now = 61.0
     with pytest.raises(ClientRefused):
         documents.find("https://client.example/again")
+
+
+class TakesTooMuchIll:
+    """The host of a client, which answers so many requests in a minute and turns away whoever sends more."""
+
+    def __init__(self, limit: int) -> None:
+        self.now, self.limit = 0.0, limit
+        self.times: list[float] = []
+
+    def __call__(self, url: str) -> bytes:
+        self.times = [at for at in self.times if self.now - at < 60] + [self.now]
+        if len(self.times) > self.limit:
+            raise NotAnswered("status 429")
+        if url != URL:
+            raise FetchFailed("status 404")
+        return json.dumps(GOOD).encode()
+
+
+def test_strangers_cannot_have_a_clients_host_turn_us_away(tmp_path: Path) -> None:
+    host = TakesTooMuchIll(FETCHES_PER_HOST + 2)
+    world = World(tmp_path, fetch=host, storage=Memory())
+    world.clients.note_login(URL)
+    for step in range(4 * 1200):  # four a second for twenty minutes
+        world.now = NOON + step / 4
+        host.now = world.now
+        with contextlib.suppress(ClientRefused, DocumentUnavailable):
+            world.clients.find(f"https://client.example/{step}")
+        assert len(host.times) <= host.limit, "nobody was turned away"
+        if step % 240 == 239:
+            assert world.clients.find(URL).redirect_uris == (CALLBACK,)
 
 
 def test_memory_is_bounded_and_bad_documents_push_no_good_ones_out() -> None:
@@ -280,7 +434,7 @@ def test_memory_is_bounded_and_bad_documents_push_no_good_ones_out() -> None:
     for number in range(5 * KEPT_MAX):
         now += 0.2
         with pytest.raises(ClientRefused):
-            documents.find(f"https://evil.example/{number}")
+            documents.find(f"https://evil{number}.example/x")
     documents.find(URL)
     assert web.asked[URL] == 1
     for number in range(5 * KEPT_MAX):
@@ -301,7 +455,7 @@ def test_flood_of_made_up_documents_locks_nobody_out_who_was_here_before(tmp_pat
     for step in range(20 * 1200):  # twenty a second for twenty minutes
         world.now = NOON + step / 20
         with contextlib.suppress(ClientRefused, DocumentUnavailable):
-            world.clients.find(f"https://evil.example/{step}")
+            world.clients.find(f"https://evil{step}.example/x")
         if step % 200 == 150:
             assert world.clients.find(URL).redirect_uris == (CALLBACK,)
             try:
@@ -427,6 +581,7 @@ def test_fetch_asks_plainly(serve: Serve) -> None:
 BAD_ANSWERS = {
     "redirect": replies(302, Location="http://127.0.0.1:1/"),
     "not found": replies(404),
+    "gone": replies(410),
     "server error": replies(500),
     "text": replies(kind="text/html"),
     "no type": replies(kind=""),
@@ -439,9 +594,10 @@ BAD_ANSWERS = {
 @pytest.mark.parametrize("answer", BAD_ANSWERS.values(), ids=BAD_ANSWERS)
 def test_answer_that_is_not_taken(serve: Serve, answer: Callable[[BaseHTTPRequestHandler], None]) -> None:
     server = serve(answer)
-    with pytest.raises(FetchFailed):
+    with pytest.raises(FetchFailed) as why:
         Fetcher(local=True)(server.url)
     assert len(server.requests) == 1
+    assert (why.type is NotAnswered) is (answer in (BAD_ANSWERS["redirect"], BAD_ANSWERS["server error"]))
 
 
 @pytest.mark.parametrize("kind", ["application/json", "application/json; charset=utf-8", "application/x+json"])

@@ -21,6 +21,10 @@ DOCUMENT_MAX_BYTES = 512 * 1024
 QUOTED_MAX_CHARACTERS = 200  # of an issuer's own metadata, in the log
 
 
+class NotAnswered(FetchFailed):
+    """A status that is about this moment and about who asks; whether the document is there, nobody has said."""
+
+
 async def get(
     reach: Reach,
     url: str,
@@ -140,6 +144,8 @@ async def _ask(
 
 
 async def _body(response: httpx2.Response, want: _Wanted) -> bytes:
+    if response.status_code not in (200, 404, 410):
+        raise NotAnswered(f"status {response.status_code}")
     if response.status_code != 200:
         raise FetchFailed(f"status {response.status_code}")
     if response.headers.get("content-encoding", "identity") != "identity":

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from authorization_server import registration
 from authorization_server.clients import Client, ClientRefused, DocumentUnavailable
 from mcp_faas import strict_json
-from mcp_faas.issuers.published import get
+from mcp_faas.issuers.published import NotAnswered, get
 from mcp_faas.issuers.reach import FetchFailed, NotOnTheInternet, Reach, Unreachable, proxy_for
 from mcp_faas.settings.values import is_loopback
 
@@ -31,6 +31,7 @@ KEPT_SECONDS = 600
 FAILED_SECONDS = 30  # what was wrong is not asked for again at once
 KEPT_MAX = 200  # of documents, and as many of failures
 FETCHES_PER_MINUTE = 600  # that strangers can cause at one instance: nobody uses it to call others
+FETCHES_PER_HOST = 10  # of these at one host in a minute: it might turn us away, and so all its clients
 FETCHES_AT_ONCE = 3  # of theirs, so that hosts that never answer do not hold every thread
 MEDIA_TYPE = re.compile(r"application/(?:[a-z0-9!#$&^_.+-]+\+)?json", re.IGNORECASE)
 
@@ -81,17 +82,23 @@ class ClientDocuments:
         self._fetch = fetch or Fetcher(local=local)
         self._documents: _Memory[Client] = _Memory()
         self._failures: _Memory[tuple[type[ClientRefused | DocumentUnavailable], str]] = _Memory()
-        self._fetches: deque[float] = deque(maxlen=FETCHES_PER_MINUTE)
+        self._fetches: deque[tuple[float, str]] = deque(maxlen=FETCHES_PER_MINUTE)  # when, and of which host
         self._under_way = 0
         self._lock = threading.Lock()
 
-    def find(self, url: str, is_known: Callable[[], bool] = lambda: False) -> Client:
+    def find(
+        self,
+        url: str,
+        is_known: Callable[[], bool] = lambda: False,
+        note_fetch: Callable[[Client | None], None] = lambda _: None,
+    ) -> Client:
         """The client that the document at its id describes. Raises `ClientRefused` or `DocumentUnavailable`.
 
         The limits are for strangers' wishes: a client that `is_known` is asked for its document in spite of them.
+        `note_fetch` hears what every fetch has found out, None of a document that is gone or wrong.
         """
         check_url(url, local=self._local)
-        now = self._clock()
+        now, host = self._clock(), urlsplit(url).hostname or ""
         with self._lock:
             client, failure = self._documents.get(url, now), self._failures.get(url, now)
             if client is not None:
@@ -99,16 +106,20 @@ class ClientDocuments:
             if failure is not None:
                 kind, message = failure
                 raise kind(message)
-            spent = len(self._fetches) == FETCHES_PER_MINUTE and now - self._fetches[0] < 60
+            lately = [asked for at, asked in self._fetches if now - at < 60]
+            spent = len(lately) == FETCHES_PER_MINUTE or lately.count(host) >= FETCHES_PER_HOST
             counted = not spent and self._under_way < FETCHES_AT_ONCE
             if counted:
-                self._fetches.append(now)
+                self._fetches.append((now, host))
                 self._under_way += 1
         if not counted and not is_known():
             raise DocumentUnavailable("too many client ID metadata documents are asked for at present")
         try:
             client = self._ask(url)
+            note_fetch(client)
         except (ClientRefused, DocumentUnavailable) as why:
+            if isinstance(why, ClientRefused):
+                note_fetch(None)
             with self._lock:
                 self._failures.put(url, (type(why), str(why)), now + FAILED_SECONDS)
             raise
@@ -122,7 +133,7 @@ class ClientDocuments:
     def _ask(self, url: str) -> Client:
         try:
             return parse(url, self._fetch(url), self._schemes)
-        except Unreachable as why:
+        except (Unreachable, NotAnswered) as why:
             logger.warning("a client ID metadata document cannot be fetched: %s", why)
             raise DocumentUnavailable("the client's metadata document cannot be fetched now") from None
         except FetchFailed as why:

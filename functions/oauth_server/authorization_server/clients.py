@@ -23,6 +23,8 @@ from authorization_server.records.clients import (
     RegisteredClient,
     look,
     place,
+    see,
+    stands_in,
     use,
 )
 from authorization_server.records.handles import digest, same
@@ -75,10 +77,13 @@ class DocumentUnavailable(Exception):
 class Documents(Protocol):
     """Client ID metadata documents."""
 
-    def find(self, url: str, is_known: Callable[[], bool]) -> Client:
+    def find(
+        self, url: str, is_known: Callable[[], bool], note_fetch: Callable[[Client | None], None] = lambda _: None
+    ) -> Client:
         """The client that a document describes. Raises `ClientRefused`, or `DocumentUnavailable` for now.
 
         `is_known` says whether somebody has logged in with it: what strangers ask for does not stand in its way.
+        `note_fetch` hears what every fetch has found out, None of a document that is gone or wrong.
         """
 
 
@@ -127,31 +132,40 @@ class Clients:
         No document is fetched: whoever asks here has shown nothing yet, and what the client may do was judged when
         somebody logged in. Its codes and tokens are bound to its id.
         """
-        if not is_document_url(client_id) or not self._settings.client_documents:
+        if not is_document_url(client_id):
             return self.find(client_id)
         return self._copy(client_id) or Client(client_id, "document", grant_types=registration.SELF_SERVICE_GRANTS)
 
     def _described(self, url: str) -> Client:
-        """A client by its document, or by the copy of the last login while the document cannot be had."""
+        """A known client by the copy of its document, while the document itself cannot be had."""
         try:
-            return self._documents.find(url, lambda: self._copy(url) is not None)
+            return self._documents.find(
+                url, lambda: self._stored(url) is not None, lambda found: self._note_fetch(url, found)
+            )
         except DocumentUnavailable:
-            copy = self._copy(url)
+            copy = self._copy(url, begins=True)
             if copy is None:
                 raise
             return copy
 
-    def _copy(self, url: str) -> Client | None:
+    def _note_fetch(self, url: str, found: Client | None) -> None:
+        document, now = None if found is None else _document(found), int(self._clock())
+        change(self._storage, RegisteredClient, _key(url), lambda known: (see(known, document, now), None))
+
+    def _copy(self, url: str, *, begins: bool = False) -> Client | None:
+        """What the document said, as far as we know. With it a login `begins` only while it is good for that."""
         found = self._stored(url)
+        if found is None or (begins and not stands_in(found, int(self._clock()))):
+            return None
         try:
-            return _client(found, "document") if found else None
+            return _client(found, "document")
         except ClientGone:
             return None
 
     def _stored(self, client_id: str) -> RegisteredClient | None:
         """Known by a login, or waiting for its first."""
         found = find(self._storage, RegisteredClient, _key(client_id))
-        if found is None and not is_document_url(client_id):
+        if found is None and self._settings.registration and not is_document_url(client_id):
             found = find(self._storage, RegisteredClient, place(client_id))
         return look(found, client_id, int(self._clock()))
 
@@ -183,16 +197,14 @@ class Clients:
         if waited is not None:
             self._note(parse(RegisteredClient, waited))
             return
-        if is_document_url(client_id):
-            try:
-                found = self._documents.find(client_id, lambda: True)
-            except (ClientRefused, DocumentUnavailable):
-                pass  # it was there when the person was asked; a copy of an earlier login counts on
-            else:
-                metadata = registration.Metadata(found.redirect_uris, found.grant_types, "none", found.name)
-                self._note(RegisteredClient(client_id, metadata.as_document(), int(self._clock())))
-                return
-        self.note_use(client_id)
+        if not is_document_url(client_id) or self._stored(client_id) is not None:
+            self.note_use(client_id)
+            return
+        try:
+            found = self._documents.find(client_id, lambda: True)
+        except (ClientRefused, DocumentUnavailable):
+            return  # it was there when the person was asked; without a copy it is as new at the next login
+        self._note(RegisteredClient(client_id, _document(found), int(self._clock())))
 
     def note_use(self, client_id: str) -> None:
         """Somebody goes on using it, so it is kept for longer."""
@@ -211,6 +223,11 @@ class Clients:
 def _key(client_id: str) -> str:
     """A known client's; that of a document's client is as short as others, whatever its URL."""
     return digest(client_id) if is_document_url(client_id) else client_id
+
+
+def _document(client: Client) -> dict[str, Any]:
+    """What a copy has of a client's document."""
+    return registration.Metadata(client.redirect_uris, client.grant_types, "none", client.name).as_document()
 
 
 def _client(found: RegisteredClient, origin: Literal["document", "registered"]) -> Client:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 UNUSED_SECONDS = 24 * 3600
 USED_SECONDS = 90 * 24 * 3600
 SECRET_SECONDS = 90 * 24 * 3600
+COPY_SECONDS = 7 * 24 * 3600  # for which a copy stands in for a document that nobody has been able to see since
 USE_NOTED_SECONDS = 24 * 3600  # not every use costs a write
 REGISTERED_PREFIX = "client-"
 PLACE_CHARACTERS = 3  # of 64 kinds: 262,144 places
@@ -26,10 +27,11 @@ class RegisteredClient:
 
     client_id: str
     metadata: Mapping[str, Any]
-    registered_at: int
+    registered_at: int  # or when this was seen in its document
     secret: str | None = field(default=None, repr=False)  # digest; None for a public client
     secret_expires_at: int = 0  # RFC 7591 §3.2.1; 0 without a secret
     used_at: int | None = None
+    withdrawn: bool = False  # its document was gone or wrong when it was fetched last
 
     @property
     def keep_until(self) -> int:
@@ -48,7 +50,23 @@ def look(client: RegisteredClient | None, client_id: str, now: int) -> Registere
 
 
 def use(known: RegisteredClient | None, latest: RegisteredClient, now: int) -> RegisteredClient:
-    """The record of a client that somebody uses now: as it was found last, and kept for longer."""
-    if known is None or known.used_at is None or known.metadata != latest.metadata:
+    """The record of a client that somebody uses now: kept for longer. What it says of the client stays as it is."""
+    if known is None or known.used_at is None:
         return replace(latest, used_at=now)
-    return known if 0 <= now - known.used_at < USE_NOTED_SECONDS else replace(latest, used_at=now)
+    return known if 0 <= now - known.used_at < USE_NOTED_SECONDS else replace(known, used_at=now)
+
+
+def see(known: RegisteredClient | None, document: Mapping[str, Any] | None, now: int) -> RegisteredClient | None:
+    """The copy of a known client's document, once that was fetched: as it is now; None is one gone or wrong."""
+    if known is None:
+        return None
+    if document is None:
+        return replace(known, withdrawn=True)
+    if known.metadata == document and not known.withdrawn and now - known.registered_at < USE_NOTED_SECONDS:
+        return known
+    return replace(known, metadata=document, withdrawn=False, registered_at=now)
+
+
+def stands_in(copy: RegisteredClient, now: int) -> bool:
+    """May a login begin with this copy, while the document itself cannot be had?"""
+    return not copy.withdrawn and now < copy.registered_at + COPY_SECONDS
