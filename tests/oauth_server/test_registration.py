@@ -127,17 +127,6 @@ def test_registration_can_be_off(tmp_path: Path) -> None:
     world.storage.close()
 
 
-def test_registration_that_is_taken_away_leaves_who_is_known(tmp_path: Path) -> None:
-    world = World(tmp_path, storage=Memory())
-    known, waiting = (register(world, GOOD).json["client_id"] for _ in range(2))
-    tokens = world.redeem(world.code(client_id=known), known).json or {}
-    after = World(tmp_path, storage=world.storage, OAUTH_REGISTRATION="off")
-    after.key_document = world.key_document
-    assert after.ask(after.browser(), client_id=waiting).status_code == 400
-    assert after.ask(after.browser(), client_id=known).status_code == 200
-    assert after.refresh(tokens["refresh_token"], known).status_code == 200
-
-
 def test_unused_client_is_gone_after_a_day_and_a_used_one_stays(world: World) -> None:
     unused, used = (register(world, GOOD).json["client_id"] for _ in range(2))
     assert "code" in world.answer(client_id=used)
@@ -255,17 +244,6 @@ def test_what_a_stranger_leaves_is_small(tmp_path: Path) -> None:
     assert 4000 < len(json.dumps(held.record)) < 6000
 
 
-def test_secret_is_stored_as_a_hash_alone(world: World, tmp_path: Path) -> None:
-    secret = register(world, {"redirect_uris": [CALLBACK]}).json["client_secret"]
-    code = world.code(client_id="desktop", redirect_uri="http://127.0.0.1:1/callback")
-    tokens = world.redeem(code, "desktop", redirect_uri="http://127.0.0.1:1/callback").json or {}
-    world.storage.close()
-    stored = b"".join(path.read_bytes() for path in tmp_path.glob("store.sqlite*"))
-    for text in (secret, code, code.split(".")[0], tokens["refresh_token"], tokens["access_token"]):
-        assert text.encode() not in stored
-
-
-NAMES = {
 def test_what_a_stranger_leaves_of_a_request_is_bounded(tmp_path: Path) -> None:
     storage = Memory()
     world = World(tmp_path, storage=storage)
@@ -279,6 +257,17 @@ def test_what_a_stranger_leaves_of_a_request_is_bounded(tmp_path: Path) -> None:
     assert 12_000 < max(sizes) < 13_000, "docs/oauth.md says what it costs"
 
 
+def test_secret_is_stored_as_a_hash_alone(world: World, tmp_path: Path) -> None:
+    secret = register(world, {"redirect_uris": [CALLBACK]}).json["client_secret"]
+    code = world.code(client_id="desktop", redirect_uri="http://127.0.0.1:1/callback")
+    tokens = world.redeem(code, "desktop", redirect_uri="http://127.0.0.1:1/callback").json or {}
+    world.storage.close()
+    stored = b"".join(path.read_bytes() for path in tmp_path.glob("store.sqlite*"))
+    for text in (secret, code, code.split(".")[0], tokens["refresh_token"], tokens["access_token"]):
+        assert text.encode() not in stored
+
+
+NAMES = {
     "plain": ("A client", "A client"),
     "blanks": ("  a \n\t client ", "a client"),
     "right to left": ("evil\u202egnp.exe", "evil gnp.exe"),
