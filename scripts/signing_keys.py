@@ -41,6 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: Sequence[str] | None) -> int:
     try:
+        from authorization_server.key_rotation import NotBegun
         from authorization_server.signing_keys import KeyDocumentError
         from lifecycle.errors import UsageError
         from lifecycle.output import OutputLost
@@ -61,6 +62,8 @@ def _run(argv: Sequence[str] | None) -> int:
         return _end(USAGE, "usage", error)
     except (KeyDocumentError, DocumentError) as error:
         return _end(REFUSED, "refused", f"{error}. Nothing was changed.")
+    except NotBegun as error:
+        return _end(FAILED, "failed", error)
     except (StoreError, OutputLost) as error:
         return _end(FAILED, "failed", f"{error}; run the same command again")
     except Exception as error:  # noqa: BLE001 - a defect; its text may quote a key, its type and place do not

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import signal
 import stat
 import subprocess
@@ -155,7 +156,7 @@ def test_a_file_stays_its_owners_alone(tmp_path: Path) -> None:
 
 def test_a_missing_file_is_begun_only_when_asked(tmp_path: Path) -> None:
     address = f"file:{tmp_path / 'new/keys.json'}"
-    with pytest.raises(StoreError, match="is begun with: signing_keys"):
+    with pytest.raises(StoreError, match=r"begin it with: scripts/signing_keys\.py mint file:/"):
         rotate(open_place(address), 90 * DAY)
     place = open_place(address, begin=True)
     assert rotate(place, 90 * DAY)[0].added
@@ -272,6 +273,17 @@ def test_the_script_begins_a_document_once(where: Where) -> None:
     assert kids(where) == first
 
 
+def test_a_missing_file_is_begun_by_the_command_that_the_error_names(tmp_path: Path) -> None:
+    where = InFile(tmp_path / "my keys.json")
+    refused = script("rotate", where.address)
+    said, _, command = refused.stderr.strip().partition("begin it with: ")
+    assert (refused.returncode, said) == (1, f"failed: {tmp_path / 'my keys.json'} does not exist; ")
+    name, *arguments = shlex.split(command)
+    assert (ROOT / name) == SCRIPT
+    assert script(*arguments).returncode == 0
+    assert script("rotate", where.address).returncode == 0
+
+
 def test_the_script_prints_a_first_document() -> None:
     done = script("mint")
     assert (done.returncode, done.stderr) == (0, "")
@@ -286,6 +298,7 @@ EXITS: dict[str, tuple[list[str], int, str]] = {
     "no duration": (["rotate", "file:FOLDER/far.json", "--max-age", "often"], 2, "usage:"),
     "no such file": (["rotate", "file:FOLDER/none.json"], 1, "failed:"),
     "a folder": (["list", "file:FOLDER"], 1, "failed:"),
+    "a path below a file": (["list", "file:FOLDER/far.json/x"], 1, "failed:"),
     "not understood": (["rotate", "file:FOLDER/broken.json"], 3, "refused: signing key 1"),
     "not understood by list": (["list", "file:FOLDER/broken.json"], 3, "refused: signing key 1"),
     "from the future": (["rotate", "file:FOLDER/far.json"], 3, "refused: a key was created in the future"),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from authorization_server.people import Ending, Rule
-from authorization_server.settings import KNOWN, read_settings
+from authorization_server.settings import KNOWN, read_settings, read_signing_keys
 from authorizing.world import HTTPS, environment
 from mcp_faas.settings.values import SettingsError
 
@@ -184,6 +184,13 @@ def test_wrong_setting_is_named(name: str, changes: dict[str, str]) -> None:
         read_settings(environment(PLACE, **changes))
     assert name.split()[0] in str(why.value)
     assert "hush-hush" not in str(why.value)
+
+
+def test_no_address_of_keys_says_how_to_begin_them() -> None:
+    with pytest.raises(
+        SettingsError, match=r"aws://REGION/SECRET or file:PATH\. .* scripts/signing_keys\.py mint ADDRESS"
+    ):
+        read_signing_keys({})
 
 
 def test_an_id_may_have_what_a_name_has_not() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -35,6 +36,10 @@ class Found:
         return parse(self.text) if self.text.strip() else KeyDocument()
 
 
+class NotBegun(StoreError):
+    """There is no document yet; the message says how to begin one."""
+
+
 class KeyPlace(Protocol):
     """Where one document of keys is. Both methods raise the errors of `mcp_faas.stores`."""
 
@@ -53,9 +58,16 @@ class FilePlace:
         self._begin = begin  # may the file be missing?
 
     def read(self) -> Found:
-        if self._begin and not self._path.exists():
-            return Found("")
-        return Found(read_text(str(self._path), "; it is begun with: signing_keys.py mint file:PATH"))
+        try:
+            self._path.stat()
+        except FileNotFoundError:
+            if self._begin:
+                return Found("")
+            begin = f"scripts/signing_keys.py mint {shlex.quote(f'file:{self._path}')}"
+            raise NotBegun(f"{self._path} does not exist; begin it with: {begin}") from None
+        except OSError:
+            pass  # whatever that is, reading says it
+        return Found(read_text(str(self._path)))
 
     def write(self, found: Found, text: str) -> None:
         try:

@@ -63,9 +63,15 @@ def _login(settings: Settings) -> Login:
     """Imported when it is chosen, so that a start-up carries one login alone. Raises `SettingsError`."""
     chosen = settings.login
     if chosen.passphrase is not None:
-        from authorization_server.logins.local import LocalLogin
+        from authorization_server.logins.local import PASSPHRASE_MIN_CHARACTERS, LocalLogin
 
-        return LocalLogin(_secret("OAUTH_LOCAL_PASSPHRASE", chosen.passphrase))
+        passphrase = _secret("OAUTH_LOCAL_PASSPHRASE", chosen.passphrase)
+        if len(passphrase()) < PASSPHRASE_MIN_CHARACTERS:
+            raise SettingsError(
+                f"OAUTH_LOCAL_PASSPHRASE leads to fewer than {PASSPHRASE_MIN_CHARACTERS} characters; make a longer "
+                "one with: openssl rand -hex 16"
+            )
+        return LocalLogin(passphrase)
     read = _secret("OAUTH_LOGIN_CLIENT_SECRET", chosen.client_secret or "")
     if chosen.kind == "github":
         from authorization_server.logins.github import GitHubLogin

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from authorization_server.key_source import KeysUnavailable
 from authorization_server.logins.github import GitHubLogin
 from authorization_server.logins.oidc import OpenIdLogin
 from authorization_server.services import open_services
@@ -28,6 +29,36 @@ def test_secret_that_cannot_be_read(tmp_path: Path, text: str | None) -> None:
         open_services(settings_of(tmp_path))
 
 
+@pytest.mark.parametrize("text", ["", "eleven char"])
+def test_passphrase_that_could_be_guessed(tmp_path: Path, text: str) -> None:
+    write_files(tmp_path)
+    (tmp_path / "passphrase").write_text(f"{text}\n")
+    with pytest.raises(SettingsError, match="OAUTH_LOCAL_PASSPHRASE leads to") as why:
+        open_services(read_settings(environment(tmp_path)))
+    assert "eleven" not in str(why.value)
+
+
+def test_what_has_to_be_there_at_the_start_and_what_may_come_later(tmp_path: Path) -> None:
+    """docs/oauth.md, Settings."""
+    write_files(tmp_path)
+    keys, clients = (tmp_path / "keys.json").read_bytes(), tmp_path / "clients.json"
+    (tmp_path / "keys.json").unlink()
+    services = open_services(read_settings(environment(tmp_path)))
+    with pytest.raises(KeysUnavailable):
+        services.keys.signer()
+    (tmp_path / "keys.json").write_bytes(keys)
+    again = open_services(read_settings(environment(tmp_path)))
+    assert again.keys.signer()
+    for made in (services, again):
+        made.storage.close()
+    clients.write_text("[}")
+    with pytest.raises(SettingsError, match="OAUTH_CLIENTS leads to"):
+        open_services(read_settings(environment(tmp_path)))
+    clients.unlink()
+    with pytest.raises(SettingsError, match="OAUTH_CLIENTS leads to"):
+        open_services(read_settings(environment(tmp_path)))
+
+
 def test_login_is_the_one_that_was_chosen(tmp_path: Path) -> None:
     write_files(tmp_path)
     (tmp_path / "secret").write_text("the provider's secret")
@@ -38,7 +69,7 @@ def test_login_is_the_one_that_was_chosen(tmp_path: Path) -> None:
     assert isinstance(oidc.login, OpenIdLogin)
     for services in (github, oidc):
         assert "the provider's secret" not in repr(services)
-        services.storage.close()  # type: ignore[attr-defined]  # SQLite's, which an environment of a test leads to
+        services.storage.close()
 
 
 @pytest.mark.parametrize("tenant", ["common", "organizations", "consumers"])
