@@ -127,6 +127,17 @@ def test_registration_can_be_off(tmp_path: Path) -> None:
     world.storage.close()
 
 
+def test_registration_that_is_taken_away_leaves_who_is_known(tmp_path: Path) -> None:
+    world = World(tmp_path, storage=Memory())
+    known, waiting = (register(world, GOOD).json["client_id"] for _ in range(2))
+    tokens = world.redeem(world.code(client_id=known), known).json or {}
+    after = World(tmp_path, storage=world.storage, OAUTH_REGISTRATION="off")
+    after.key_document = world.key_document
+    assert after.ask(after.browser(), client_id=waiting).status_code == 400
+    assert after.ask(after.browser(), client_id=known).status_code == 200
+    assert after.refresh(tokens["refresh_token"], known).status_code == 200
+
+
 def test_unused_client_is_gone_after_a_day_and_a_used_one_stays(world: World) -> None:
     unused, used = (register(world, GOOD).json["client_id"] for _ in range(2))
     assert "code" in world.answer(client_id=used)
