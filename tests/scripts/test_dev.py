@@ -414,6 +414,12 @@ def test_the_stand_ins_are_configured_like_the_templates() -> None:
     assert re.search(rf"Timeout:\n +Type: Number\n +Default: {AWS_TIMEOUT_SECONDS:g}\n", template)
 
 
+def test_the_readme_says_how_many_packages_that_is() -> None:
+    lock = (ROOT / "requirements/run.txt").read_text().splitlines()
+    count = sum(1 for line in lock if line[:1].isalnum())
+    assert f"setup: installing up to {count} locked packages into .venv" in (ROOT / "README.md").read_text()
+
+
 def test_it_needs_nothing_but_the_packages_of_make_run() -> None:
     program = "import sys, dev; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "scripts")}
