@@ -98,7 +98,7 @@ class ClientDocuments:
         `note_fetch` hears what every fetch has found out, None of a document that is gone or wrong.
         """
         check_url(url, local=self._local)
-        now, host = self._clock(), urlsplit(url).hostname or ""
+        now, host = self._clock(), urlsplit(url).netloc
         with self._lock:
             client, failure = self._documents.get(url, now), self._failures.get(url, now)
             if client is not None:
