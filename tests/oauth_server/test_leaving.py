@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from authorizing.world import NOON, World, basic
+from authorizing.world import CALLBACK, CLIENTS, MACHINE_SECRET, NOON, World, basic
 
 ANOTHER = "https://other.example/mcp"
 BEFORE = {
@@ -79,10 +79,8 @@ def test_login_that_counts_no_longer(
         refused = after.refresh(tokens["refresh_token"]) if way == "refresh" else after.redeem(code)
         assert (refused.status_code, (refused.json or {})["error"]) == (400, "invalid_grant")
         assert told(capfd) == reason
-    asked = introspect(after, tokens["access_token"])
-    assert asked.get("scope", "") == "" if reason == "scopes_withdrawn" else asked == {"active": False}
-    if reason != "scopes_withdrawn":
-        assert introspect(after, tokens["refresh_token"]) == {"active": False}
+    for token in (tokens["access_token"], tokens["refresh_token"]):
+        assert introspect(after, token) == {"active": False}
     # no token was used up and no grant ended: a slip of the operator's costs nobody a login
     assert before.refresh(tokens["refresh_token"]).status_code == 200
     assert before.redeem(code).status_code == 200
@@ -109,6 +107,46 @@ def test_scopes_that_are_still_given(before: World, reopen: Reopen, changes: dic
     renewed = after.refresh(tokens["refresh_token"], scope=GRANTED).json or {}
     assert renewed["scope"] == scope
     assert (before.refresh(renewed["refresh_token"]).json or {})["scope"] == GRANTED, "they come back with the settings"
+
+
+def test_token_whose_own_scopes_are_gone_counts_no_longer(before: World, reopen: Reopen) -> None:
+    tokens = before.tokens(scope=GRANTED, resource=before.resource)
+    narrow = before.refresh(tokens["refresh_token"], scope="mcp:write").json or {}
+    after = reopen(OAUTH_SCOPES="mcp:tools mcp:admin")
+    assert introspect(after, narrow["access_token"]) == {"active": False}
+    assert (after.refresh(narrow["refresh_token"], scope="mcp:write").json or {})["error"] == "invalid_grant"
+    assert introspect(after, narrow["refresh_token"])["scope"] == "mcp:tools mcp:admin"
+
+
+MACHINES: dict[str, tuple[dict[str, str], dict[str, Any] | None, str | None]] = {
+    "as it was": ({}, {}, "mcp:tools mcp:write"),
+    "taken off the list": ({}, None, None),
+    "no machine any longer": ({}, {"grant_types": ["authorization_code"], "redirect_uris": [CALLBACK]}, None),
+    "only asks about tokens": ({}, {"grant_types": []}, None),
+    "fewer scopes": ({}, {"scope": "mcp:write"}, "mcp:write"),
+    "other scopes": ({}, {"scope": "mcp:admin"}, None),
+    "OAUTH_SCOPES fewer": ({"OAUTH_SCOPES": "mcp:tools", "OAUTH_SCOPE_RULES": ""}, {}, "mcp:tools"),
+    "resource gone": ({"OAUTH_RESOURCES": ANOTHER}, {}, None),
+}
+
+
+@pytest.mark.parametrize(("changes", "entry", "scope"), MACHINES.values(), ids=MACHINES)
+def test_machine_is_judged_by_its_entry_of_today(
+    before: World,
+    reopen: Reopen,
+    monkeypatch: pytest.MonkeyPatch,
+    changes: dict[str, str],
+    entry: dict[str, Any] | None,
+    scope: str | None,
+) -> None:
+    robot = basic("robot", MACHINE_SECRET)
+    asked = {"grant_type": "client_credentials", "resource": before.resource}
+    token = (before.post("/token", robot, **asked).json or {})["access_token"]
+    others = [known for known in CLIENTS if known["client_id"] != "robot"]
+    (known,) = (known for known in CLIENTS if known["client_id"] == "robot")
+    monkeypatch.setattr("authorizing.world.CLIENTS", others if entry is None else [*others, {**known, **entry}])
+    found = introspect(reopen(**changes), token)
+    assert (found["active"], found.get("scope")) == (scope is not None, scope)
 
 
 def test_who_is_ended_does_not_log_in_and_who_was_ended_before_does(

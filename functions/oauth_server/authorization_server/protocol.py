@@ -33,7 +33,17 @@ from authorization_server.keeping import change, find
 from authorization_server.key_source import KeySource
 from authorization_server.metadata import AUTH_METHODS, SECRET_METHODS
 from authorization_server.records import Refused, handles
-from authorization_server.records.grants import Grant, Granted, Redemption, Renewal, alive, redeem, renew, revoke
+from authorization_server.records.grants import (
+    Grant,
+    Granted,
+    Redemption,
+    Renewal,
+    alive,
+    redeem,
+    remaining,
+    renew,
+    revoke,
+)
 from authorization_server.settings import Settings
 from authorization_server.standing import standing
 from authorization_server.storage import Storage, StorageUnavailable
@@ -372,12 +382,16 @@ def machine_scopes(client: Client, asked: tuple[str, ...], settings: Settings) -
 
     Nobody looks on who could ask for less: without a word a machine gets all that it may have.
     """
-    entered = tuple(sorted(least(settings.needed_scopes))) if client.scopes is None else client.scopes
-    own = tuple(scope for scope in entered if covers(settings.scopes, scope))
+    own = _entered_scopes(client, settings)
     found = tuple(scope for scope in asked if covers(own, scope)) if asked else own
     if asked and not found:
         raise InvalidScopeError(f"This client may have none of these scopes. It may have: {' '.join(own) or 'none'}.")
     return found
+
+
+def _entered_scopes(client: Client, settings: Settings) -> tuple[str, ...]:
+    entered = tuple(sorted(least(settings.needed_scopes))) if client.scopes is None else client.scopes
+    return tuple(scope for scope in entered if covers(settings.scopes, scope))
 
 
 class _Token:
@@ -397,24 +411,38 @@ class _Token:
                 self.claims = claims
                 self.key = claims.get(access_tokens.GRANT_CLAIM)
         self.grant = find(server.storage, Grant, self.key) if self.key else None
-        self.standing = server.standing
+        self.server = server
 
     def describe(self, now: int) -> dict[str, Any] | None:
         """RFC 7662 §2.2 of a token that counts now, with those of its scopes that do."""
         grant, claims = self.grant, self.claims
+        left: tuple[str, ...] | Refused | None
+        wanted = None if claims is None else claims.get("scope", "").split()
         if claims is not None and self.key is None:  # a machine's
-            return {"active": True, "token_type": "Bearer", **_told(claims)}
-        if grant is None or not alive(grant, now) or isinstance(left := self.standing(grant), Refused):
+            left = self._remaining_of_machine(claims, wanted or ())
+        elif grant is None or not alive(grant, now):
+            return None
+        else:
+            left = remaining(grant, grant.scopes if wanted is None else wanted, self.server.standing)
+        if left is None or isinstance(left, Refused):
             return None
         if claims is not None:
-            told = _told(claims)
-            if "scope" in told:
-                told["scope"] = " ".join(scope for scope in told["scope"].split() if scope in left)
-            return {"active": True, "token_type": "Bearer", **told}
+            return {"active": True, "token_type": "Bearer", **_told(claims), **({"scope": " ".join(left)} if left else {})}
         if not (handles.same(grant.current, self.refresh) or handles.same(grant.previous, self.refresh)):
             return None
         found = {"sub": grant.subject, "client_id": grant.client_id, "aud": grant.resource, "exp": grant.expires_at}
         return {"active": True, "scope": " ".join(left), **found}
+
+
+    def _remaining_of_machine(self, claims: Mapping[str, Any], wanted: Sequence[str]) -> tuple[str, ...] | None:
+        """Of these scopes those that the machine would still get; None if it would get no such token."""
+        found, settings = self.server.query_client(claims["client_id"]), self.server.settings
+        if found is None or found.client.origin != "configured" or not found.check_grant_type(MachineGrant.GRANT_TYPE):
+            return None
+        if claims["aud"] not in settings.resources:
+            return None
+        left = tuple(scope for scope in wanted if covers(_entered_scopes(found.client, settings), scope))
+        return None if wanted and not left else left
 
 
 def _told(claims: Mapping[str, Any]) -> dict[str, Any]:

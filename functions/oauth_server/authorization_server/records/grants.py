@@ -12,7 +12,7 @@ Only who has had a refresh token can do that: its line says so. What the code is
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, TypeAlias
 
@@ -109,7 +109,7 @@ def redeem(
         return end(grant, "code_replayed"), Refused("invalid_grant", "code_replayed")
     if now >= min(grant.code_expires_at, grant.expires_at):
         return grant, Refused("invalid_grant", "code_expired")
-    scopes = _standing(grant, grant.scopes, standing)
+    scopes = remaining(grant, grant.scopes, standing)
     if isinstance(scopes, Refused):
         return grant, scopes
     fresh, line = (asked.fresh, asked.line) if grant.refreshes else (None, None)
@@ -135,14 +135,15 @@ def renew(grant: Grant | None, asked: Renewal, now: int, standing: Standing) -> 
     wanted = grant.scopes if asked.scopes is None else asked.scopes
     if not set(wanted) <= set(grant.scopes):
         return grant, Refused("invalid_scope", "scope_not_granted")
-    scopes = _standing(grant, wanted, standing)
+    scopes = remaining(grant, wanted, standing)
     if isinstance(scopes, Refused):
         return grant, scopes
     renewed = replace(grant, current=asked.fresh, previous=grant.current if is_current else grant.previous)
     return renewed, Granted(renewed, scopes, grant.expires_at)
 
 
-def _standing(grant: Grant, wanted: tuple[str, ...], standing: Standing) -> tuple[str, ...] | Refused:
+def remaining(grant: Grant, wanted: Sequence[str], standing: Standing) -> tuple[str, ...] | Refused:
+    """Of these scopes of the grant those that still count, or why nothing does: no scope left of some is nothing."""
     left = standing(grant)
     if isinstance(left, Refused):
         return left
