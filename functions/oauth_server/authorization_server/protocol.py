@@ -427,12 +427,12 @@ class _Token:
         if left is None or isinstance(left, Refused):
             return None
         if claims is not None:
-            return {"active": True, "token_type": "Bearer", **_told(claims), **({"scope": " ".join(left)} if left else {})}
+            scope = {"scope": " ".join(left)} if left else {}
+            return {"active": True, "token_type": "Bearer", **_told(claims), **scope}
         if not (handles.same(grant.current, self.refresh) or handles.same(grant.previous, self.refresh)):
             return None
         found = {"sub": grant.subject, "client_id": grant.client_id, "aud": grant.resource, "exp": grant.expires_at}
         return {"active": True, "scope": " ".join(left), **found}
-
 
     def _remaining_of_machine(self, claims: Mapping[str, Any], wanted: Sequence[str]) -> tuple[str, ...] | None:
         """Of these scopes those that the machine would still get; None if it would get no such token."""
