@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from authorization_server.records import dump, parse
 from authorization_server.records.clients import (
+    COPY_SECONDS,
     SECRET_SECONDS,
     UNUSED_SECONDS,
     USE_NOTED_SECONDS,
@@ -14,6 +15,8 @@ from authorization_server.records.clients import (
     RegisteredClient,
     look,
     place,
+    see,
+    stands_in,
     use,
 )
 from authorization_server.records.handles import digest
@@ -59,9 +62,25 @@ def test_not_every_use_is_a_write() -> None:
     used = use(None, CLIENT, NOW)
     assert use(used, CLIENT, NOW + USE_NOTED_SECONDS - 1) is used
     assert use(used, CLIENT, NOW + USE_NOTED_SECONDS) != used
-    changed = replace(CLIENT, metadata={"redirect_uris": ["https://y/"]})
-    assert use(used, changed, NOW + 1).metadata == changed.metadata, "what a document says now counts"
     assert use(replace(used, used_at=NOW + 10**6), CLIENT, NOW).used_at == NOW, "a clock that was wrong is mended"
+
+
+def test_a_copy_is_of_what_its_document_said_last_and_stands_in_for_a_week() -> None:
+    copy = use(None, CLIENT, NOW)
+    assert see(None, METADATA, NOW) is None, "of a client that nobody has logged in with there is none"
+    assert see(copy, METADATA, NOW + USE_NOTED_SECONDS - 1) is copy, "not every look is a write"
+    assert stands_in(copy, NOW + COPY_SECONDS - 1)
+    assert not stands_in(use(copy, copy, NOW + COPY_SECONDS), NOW + COPY_SECONDS)
+    seen = see(copy, METADATA, NOW + USE_NOTED_SECONDS)
+    assert seen is not None
+    assert stands_in(seen, NOW + COPY_SECONDS)
+    assert seen.keep_until == copy.keep_until, "a look is no use"
+    changed = see(copy, {"redirect_uris": ["https://y/"]}, NOW + 1)
+    assert changed == replace(copy, metadata={"redirect_uris": ["https://y/"]}, registered_at=NOW + 1)
+    withdrawn = see(copy, None, NOW + 1)
+    assert withdrawn is not None
+    assert not stands_in(withdrawn, NOW + 1)
+    assert see(withdrawn, METADATA, NOW + 2) == replace(copy, registered_at=NOW + 2)
 
 
 def test_a_client_is_not_printed_with_its_secret() -> None:
