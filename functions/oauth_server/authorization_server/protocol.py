@@ -416,38 +416,43 @@ class _Token:
     def describe(self, now: int) -> dict[str, Any] | None:
         """RFC 7662 §2.2 of a token that counts now, with those of its scopes that do."""
         grant, claims = self.grant, self.claims
-        left: tuple[str, ...] | Refused | None
-        wanted = None if claims is None else claims.get("scope", "").split()
         if claims is not None and self.key is None:  # a machine's
-            left = self._remaining_of_machine(claims, wanted or ())
-        elif grant is None or not alive(grant, now):
+            got = self._remaining_of_machine(claims)
+            return None if got is None else _told(claims, got)
+        if grant is None or not alive(grant, now):
             return None
-        else:
-            left = remaining(grant, grant.scopes if wanted is None else wanted, self.server.standing)
-        if left is None or isinstance(left, Refused):
+        left = remaining(grant, grant.scopes if claims is None else _scopes_of(claims), self.server.standing)
+        if isinstance(left, Refused):
             return None
         if claims is not None:
-            scope = {"scope": " ".join(left)} if left else {}
-            return {"active": True, "token_type": "Bearer", **_told(claims), **scope}
+            return _told(claims, left)
         if not (handles.same(grant.current, self.refresh) or handles.same(grant.previous, self.refresh)):
             return None
         found = {"sub": grant.subject, "client_id": grant.client_id, "aud": grant.resource, "exp": grant.expires_at}
         return {"active": True, "scope": " ".join(left), **found}
 
-    def _remaining_of_machine(self, claims: Mapping[str, Any], wanted: Sequence[str]) -> tuple[str, ...] | None:
-        """Of these scopes those that the machine would still get; None if it would get no such token."""
+    def _remaining_of_machine(self, claims: Mapping[str, Any]) -> tuple[str, ...] | None:
+        """Of the token's scopes those that the machine would still get; None if it would get no such token."""
         found, settings = self.server.query_client(claims["client_id"]), self.server.settings
         if found is None or found.client.origin != "configured" or not found.check_grant_type(MachineGrant.GRANT_TYPE):
             return None
         if claims["aud"] not in settings.resources:
             return None
-        left = tuple(scope for scope in wanted if covers(_entered_scopes(found.client, settings), scope))
+        wanted, entered = _scopes_of(claims), _entered_scopes(found.client, settings)
+        left = tuple(scope for scope in wanted if covers(entered, scope))
         return None if wanted and not left else left
 
 
-def _told(claims: Mapping[str, Any]) -> dict[str, Any]:
-    names = ("iss", "aud", "sub", "client_id", "iat", "exp", "jti", "scope", "auth_time")
-    return {name: claims[name] for name in names if name in claims}
+def _scopes_of(claims: Mapping[str, Any]) -> list[str]:
+    found: str = claims.get("scope", "")
+    return found.split()
+
+
+def _told(claims: Mapping[str, Any], scopes: tuple[str, ...]) -> dict[str, Any]:
+    """What an access token says, but for the scopes that count no longer."""
+    names = ("iss", "aud", "sub", "client_id", "iat", "exp", "jti", "auth_time")
+    told = {"active": True, "token_type": "Bearer", **{name: claims[name] for name in names if name in claims}}
+    return {**told, "scope": " ".join(scopes)} if scopes else told
 
 
 class Revocation(RevocationEndpoint):  # type: ignore[misc]
