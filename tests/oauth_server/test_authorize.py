@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 import pytest
 
 from authorization_server.storage import StorageUnavailable
-from authorizing.world import CALLBACK, CHALLENGE, World, fields, parameters
+from authorizing.world import CALLBACK, CHALLENGE, MACHINE_SECRET, World, basic, fields, parameters
 
 # RFC 6749 §4.1.2.1, RFC 7636 §4.4.1, RFC 8707 §2: the change, and the error that the client hears at its redirect.
 TO_THE_CLIENT: dict[str, tuple[dict[str, str | None], str]] = {
@@ -80,6 +80,22 @@ def test_error_goes_to_the_client_with_state_and_issuer(
     assert (found["error"], found["state"], found["iss"]) == (error, "a state", world.settings.issuer)
     assert set(found["error_description"]) <= set(map(chr, range(0x20, 0x7F))) - set('"\\')
     assert "Set-Cookie" not in answer.headers
+    world.storage.close()
+
+
+@pytest.mark.parametrize("asked", ["http://127.0.0.1:8787/mcp/", None])
+def test_resources_that_there_are_are_told(
+    tmp_path: Path, asked: str | None, capfd: pytest.CaptureFixture[str]
+) -> None:
+    two = ["http://127.0.0.1:8787/mcp", "http://127.0.0.1:8787/other"]
+    world = World(tmp_path, OAUTH_RESOURCES=" ".join(two))
+    told = parameters(world.ask(world.browser(), resource=asked).location)["error_description"]
+    assert all(resource in told for resource in two)
+    assert json.loads(capfd.readouterr().out)["detail"] == told
+    form = {} if asked is None else {"resource": asked}
+    refused = world.post("/token", basic("robot", MACHINE_SECRET), grant_type="client_credentials", **form).json or {}
+    assert (refused["error"], refused["error_description"]) == ("invalid_target", f"{told}.")
+    assert json.loads(capfd.readouterr().out)["detail"] == f"{told}."
     world.storage.close()
 
 

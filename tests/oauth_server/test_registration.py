@@ -92,6 +92,26 @@ def test_refused(world: World, change: dict[str, Any], error: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("uris", "told"),
+    [
+        (CALLBACK, "redirect_uris is a JSON list of at most 20 texts"),
+        ([CALLBACK, 1], "redirect_uris, number 2 of 2: a redirect URI is a text of 1 to 1024 characters"),
+        (
+            [CALLBACK, "vscode://x/y", CALLBACK],
+            "redirect_uris, number 2 of 3: a redirect URI begins with one of these schemes: "
+            "https, http for loopback, cursor",
+        ),
+    ],
+)
+def test_what_is_wrong_and_what_is_allowed_is_told(
+    world: World, uris: object, told: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    answer = register(world, {**GOOD, "redirect_uris": uris})
+    assert answer.json["error_description"] == f"{told}."
+    assert json.loads(capfd.readouterr().out)["detail"] == told
+
+
+@pytest.mark.parametrize(
     "body", [b"", b"{", b"[]", b"null", b"1", b'"x"', b'{"a":1,"a":2}', b"[" * 50_000, b"\xff", b"NaN"], ids=range(10)
 )
 def test_body_that_is_no_object(world: World, body: bytes) -> None:

@@ -132,7 +132,7 @@ def _forms(app: Flask, settings: Settings, services: Services, protocol: Protoco
             document = strict_json.loads(request.get_data().decode())
             found = services.clients.register(document)
         except RegistrationRefused as why:
-            _story().reason = why.error
+            _story().reason, _story().detail = why.error, str(why)
             return _json(400, {"error": why.error, "error_description": f"{why}."})
         except (ValueError, RecursionError):
             answer = _malformed("The body is not JSON in UTF-8.", "invalid_client_metadata")
@@ -202,6 +202,7 @@ def _errors(app: Flask, settings: Settings, pages: Pages) -> None:
         reason: str = "",
         back: ReturnError | None = None,
     ) -> Response:
+        _story().detail = message
         if request.path == metadata.AUTHORIZE or request.path.startswith(f"{metadata.AUTHORIZE}/"):
             where = read(back.back.redirect_uri, settings.redirect_schemes).where if back else ""
             trouble = Trouble(reason or error, message, g.request_id, back.url if back else None, where)
@@ -224,7 +225,7 @@ def _errors(app: Flask, settings: Settings, pages: Pages) -> None:
 
     @app.errorhandler(ReturnError)
     def return_error(error: ReturnError) -> Response:
-        _story().reason = _story().reason or error.error
+        _story().reason, _story().detail = _story().reason or error.error, str(error)
         return _redirect(Onward(error.url, error.cookies))
 
     @app.errorhandler(StorageUnavailable)
@@ -317,7 +318,7 @@ def _request_id() -> str:
 
 
 def _malformed(message: str, error: str = "invalid_request") -> Answer:
-    _story().reason = error
+    _story().reason, _story().detail = error, message
     return Answer(400, {"error": error, "error_description": message})
 
 

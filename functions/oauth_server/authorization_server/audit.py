@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from authorization_server.protocol import Story
-from mcp_faas.audit import Decision, write
+from mcp_faas.audit import FIELD_MAX_CHARACTERS, Decision, write
+from mcp_faas.logs import redact
 
 DOOR = "oauth"
 BAD_REQUEST = 400
@@ -27,6 +28,7 @@ def tell(
             scopes=None if story.scopes is None else sorted(story.scopes),
             method=endpoint,
             ms=round(ms, 1),
+            detail=redact(story.detail[:FIELD_MAX_CHARACTERS]) if story.detail else None,
         ),
         time,
     )

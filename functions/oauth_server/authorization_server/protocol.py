@@ -64,6 +64,7 @@ class Story:
     """What is known of a request when it has been answered, for the audit line."""
 
     reason: str | None = None
+    detail: str | None = None  # what the caller or the person was told: words of ours, or settings
     client: str | None = None
     subject: str | None = None
     scopes: tuple[str, ...] | None = None
@@ -221,8 +222,11 @@ class Protocol(AuthorizationServer):  # type: ignore[misc]
         request.story.reason = request.story.reason or error.error
         body = {"error": error.error, "error_description": error.get_error_description() or ""}
         if isinstance(error, InvalidClientError):
+            body["error_description"] = _DESCRIPTIONS["invalid_client"]
+        request.story.detail = body["error_description"]
+        if isinstance(error, InvalidClientError):
             # RFC 6749 §5.2 with RFC 7617 §2, which wants a realm.
-            return Answer(401, {**body, "error_description": _DESCRIPTIONS["invalid_client"]}, (_CHALLENGE,))
+            return Answer(401, body, (_CHALLENGE,))
         return Answer(error.status_code, body)
 
     def send_signal(self, name: str, *args: Any, **kwargs: Any) -> None:

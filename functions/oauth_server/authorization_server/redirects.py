@@ -122,8 +122,10 @@ def _web(uri: str) -> Target:
 
 
 def _private(uri: str, scheme: str, schemes: Iterable[str]) -> Target:
-    if scheme not in tuple(schemes) or not check_scheme(scheme):
-        raise RedirectRefused("the scheme is none of https, http for loopback, and those of OAUTH_REDIRECT_SCHEMES")
+    schemes = tuple(schemes)
+    if scheme not in schemes or not check_scheme(scheme):
+        choices = ", ".join(["https", "http for loopback", *schemes])
+        raise RedirectRefused(f"a redirect URI begins with one of these schemes: {choices}")
     found = _OWN.fullmatch(uri)
     if found is None or not (found["host"] or (found["rest"] or "").strip("/?")):
         raise RedirectRefused("a private-use redirect URI is scheme:/path or scheme://name/path, without a user")

@@ -109,14 +109,17 @@ def clean(text: str) -> str:
 def _redirects(document: Mapping[str, Any], schemes: tuple[str, ...], *, required: bool) -> tuple[str, ...]:
     uris = document.get("redirect_uris", [])
     if not isinstance(uris, list) or len(uris) > REDIRECTS_MAX:
-        raise RegistrationRefused("invalid_redirect_uri", f"redirect_uris is a list of at most {REDIRECTS_MAX}")
+        raise RegistrationRefused(
+            "invalid_redirect_uri", f"redirect_uris is a JSON list of at most {REDIRECTS_MAX} texts"
+        )
     if required and not uris:
         raise RegistrationRefused("invalid_redirect_uri", "redirect_uris is missing")
-    try:
-        for uri in uris:
+    for number, uri in enumerate(uris, 1):
+        try:
             read(uri, schemes)
-    except RedirectRefused as why:
-        raise RegistrationRefused("invalid_redirect_uri", str(why)) from None
+        except RedirectRefused as why:
+            message = f"redirect_uris, number {number} of {len(uris)}: {why}"
+            raise RegistrationRefused("invalid_redirect_uri", message) from None
     if sum(map(len, uris)) > REDIRECTS_MAX_CHARACTERS:
         message = f"redirect_uris has at most {REDIRECTS_MAX_CHARACTERS} characters in all"
         raise RegistrationRefused("invalid_redirect_uri", message)

@@ -20,14 +20,7 @@ def choose(requested: Sequence[str], offered: Sequence[str]) -> str:
     if not requested:
         if len(offered) == 1:
             return offered[0]
-        raise TargetRefused("there are several resources here; name one with the parameter resource")
+        raise TargetRefused(f"resource is missing, and has to be one of {' '.join(offered)} to the letter")
     if requested[0] not in offered:
-        raise TargetRefused("there is no such resource here")
+        raise TargetRefused(f"resource has to be {' or '.join(offered)} to the letter, and is something else")
     return requested[0]
-
-
-def confirm(requested: Sequence[str], granted: str) -> str:
-    """At the token endpoint: nothing, or the resource that was granted. Raises `TargetRefused`."""
-    if any(name != granted for name in requested) or len(requested) > 1:
-        raise TargetRefused("the grant is for another resource")
-    return granted
