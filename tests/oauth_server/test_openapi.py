@@ -10,13 +10,14 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+import yaml
 from jsonschema import Draft202012Validator
 from werkzeug.test import TestResponse
 
 from authorization_server import metadata
 from authorization_server.storage import StorageUnavailable
 from authorization_server.storage.sqlite import SqliteStorage
-from authorizing.description import Description, Judge, load, operations
+from authorizing.description import FILE, Description, Judge, load, operations
 from authorizing.world import CALLBACK, MACHINE_SECRET, PASSPHRASE, Browser, World, basic, fields, parameters
 
 
@@ -53,6 +54,12 @@ def test_choices_are_those_of_the_metadata(description: Description) -> None:
     methods = schemas["ClientMetadata"]["properties"]["token_endpoint_auth_method"]["enum"]
     assert tuple(methods) == metadata.AUTH_METHODS
     assert {*schemas["RegisteredClient"]["properties"]["grant_types"]["items"]["enum"]} < {*metadata.GRANT_TYPES}
+
+
+def test_every_parser_reads_it() -> None:
+    """Merge keys are YAML 1.1's; OpenAPI allows what JSON has, and strict parsers take `<<` for a name."""
+    tokens = yaml.scan(FILE.read_text(encoding="utf-8"))
+    assert "<<" not in {token.value for token in tokens if isinstance(token, yaml.ScalarToken)}
 
 
 def test_every_schema_is_one(description: Description) -> None:
