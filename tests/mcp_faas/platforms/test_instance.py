@@ -7,7 +7,7 @@ import contextlib
 import contextvars
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from typing import Any
 
 import anyio
@@ -138,7 +138,7 @@ class Probe:
 
         @server.tool()
         async def leaves_a_task_that_exits() -> str:
-            self.left_behind.append(asyncio.ensure_future(exit_soon(100)))
+            self.leave_behind(exit_soon(100))
             return "in time"
 
         async def exit_when_cancelled() -> None:
@@ -149,24 +149,29 @@ class Probe:
 
         @server.tool()
         async def leaves_a_task_that_exits_when_it_is_cancelled() -> str:
-            self.left_behind.append(asyncio.ensure_future(exit_when_cancelled()))
+            self.leave_behind(exit_when_cancelled())
             return "in time"
 
         @server.tool()
         async def exits_elsewhere() -> str:
-            self.left_behind.append(asyncio.ensure_future(exit_soon(0)))
+            self.leave_behind(exit_soon(0))
             await asyncio.sleep(0.05)
             return "all the same"
 
         @server.tool()
         async def exits_elsewhere_and_hangs() -> str:
-            self.left_behind.append(asyncio.ensure_future(exit_soon(0)))
+            self.leave_behind(exit_soon(0))
             await asyncio.sleep(60)
             return "too late"
 
         self.left_behind: list[asyncio.Future[None]] = []
         self.server = server
         self.instance = Instance(self.make)
+
+    def leave_behind(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # else asyncio says so at length
+        self.left_behind.append(task)
 
     @contextlib.asynccontextmanager
     async def lifespan(self, _: Any) -> AsyncIterator[None]:
