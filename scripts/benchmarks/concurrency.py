@@ -5,7 +5,6 @@ Both servers run all the time and are called in turn, by a process of its own th
 
 from __future__ import annotations
 
-import contextlib
 import os
 import socket
 import subprocess
@@ -19,6 +18,7 @@ from typing import Any
 from benchmarks import events, ratios
 from benchmarks.child import Child
 from benchmarks.peers import ERA_NAMES, ERAS, Era
+from edges.processes import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 LOOPBACK = ROOT / "scripts/edges/loopback"
@@ -137,9 +137,3 @@ def measure(
 def _question(era: Era, port: int, callers: int, seconds: float, at_least: int) -> dict[str, Any]:
     asked = {"request": request(era, port), "expected": '"5"', "port": port, "callers": callers}
     return {**asked, "for": seconds, "at_least": at_least, "at_most_for": seconds + PATIENCE_SECONDS}
-
-
-def free_port() -> int:
-    with contextlib.closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -113,12 +114,18 @@ class Child:
 
 
 def free_ports(count: int) -> list[int]:
-    """So many different loopback ports that nobody listened on a moment ago."""
-    with contextlib.ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
+    """So many loopback ports in a row that nobody listened on a moment ago.
+
+    They are none that systems give to whoever asks for port 0 or calls somebody: such a one may be gone before the
+    process that is meant to have it has started. Raises `OSError` after a hundred taken ones.
+    """
+    for _ in range(100):
+        first = secrets.choice(range(20_000, 32_000))  # Linux gives from 32768, others from 49152
+        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+            for port in range(first, first + count):
+                stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            return list(range(first, first + count))
+    raise OSError("no free port was found between 20000 and 32000")
 
 
 def free_port() -> int:

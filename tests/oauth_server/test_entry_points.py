@@ -6,7 +6,6 @@ import http.client
 import importlib.util
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ import pytest
 
 from authorizing.walk import Answer, Call, one, two, whole_flow
 from authorizing.world import CALLBACK, PASSPHRASE, VERIFIER, environment, parameters, write_files
+from edges.processes import free_port
 
 FUNCTION = Path(__file__).resolve().parents[2] / "functions/oauth_server"
 
@@ -45,13 +45,6 @@ def handler(settings: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Any:
     spec.loader.exec_module(module)
     root.handlers[:], root.level = before
     return module.handler
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from __future__ import annotations
 import http.client
 import json
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -24,6 +23,7 @@ from typing import Any, Literal
 import pytest
 
 from aws.mcp_events import event
+from edges.processes import free_port
 from support.hunted_places import CLIENT_SECRET, REGION, SECRET, Fail, Places, StoreKind, places
 from support.hunting import HOOK, make_folders, watch
 from support.hunts import DISABLED, FOREIGN, NOISY, Caught, aged, at_once, leaks
@@ -175,8 +175,7 @@ def test_the_web_function_logs_no_secret(tmp_path: Path, cases: Counter[str]) ->
     with places("file", folders["work"] / "tokens.json") as around:
         old = aged(timedelta(days=40), timedelta(days=40))
         around.store.put({"tokens": [each.dump() for each in (FOREIGN, DISABLED, old)]})
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        port = free_port()
         environment = {
             **surroundings(around),
             "PYTHONPATH": f"{HOOK}:{FUNCTIONS}:{FUNCTIONS / 'mcp_server'}",

@@ -24,6 +24,7 @@ from aws.callers import FUNCTION, Caller, serving
 from edges.aws import AwsEdge
 from edges.aws_events import Platform
 from edges.aws_instance import InitFailed
+from edges.processes import free_port
 from edges.serving import running
 
 ROOT = Path(__file__).parents[2]
@@ -389,9 +390,7 @@ def test_the_deployed_functions_run_behind_the_door() -> None:
     token = "mcp-" + "a" * 40
     document = {"tokens": [{"tokenName": "alice", "enable": True, "tokenData": token}]}
     functions = str(ROOT / "functions")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        api_port = probe.getsockname()[1]
+    api_port = free_port()
     with serving(
         api_port=api_port,
         code=ROOT / "functions/mcp_server",
