@@ -21,9 +21,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mcp_faas.gate import Gate
 from mcp_faas.operations import MessageRefused
+from mcp_faas.platforms.hang_up import cancelled_with_caller
 
 # The highest instanceConcurrency that FC knows, so its gateway never needs the queue. What fills more places than it
-# has calls under way are tools in threads whose callers hung up: a thread cannot be stopped.
+# has calls under way are those whose callers hung up: a thread cannot be stopped, and earlier protocols forbid it.
 PLACES = 200
 WAITING_MAX = 200
 WAIT_SECONDS = 10.0
@@ -34,7 +35,7 @@ BODY_SECONDS = 20.0  # for a whole body, which may have 4 MiB
 
 def limited(gate: Gate) -> ASGIApp:
     """The gate, for so many messages at a time as an instance has places; first come from the door, first served."""
-    gate = replace(gate, place=Capacity().place)
+    gate = replace(gate, place=Capacity().place, straight=cancelled_with_caller(gate.straight or gate.app))
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
