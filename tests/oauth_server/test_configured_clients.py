@@ -34,6 +34,11 @@ WRONG: dict[str, Any] = {
     "no redirect": [{**WEB, "redirect_uris": []}],
     "scope of another type": [{**MACHINE, "scope": ["a"]}],
     "bad scope": [{**MACHINE, "scope": 'a"b'}],
+    "scope of people's client": [{**WEB, "scope": "a"}],
+    "scope of a machine that people use, too": [
+        {**MACHINE, **WEB, "grant_types": ["client_credentials", "authorization_code"]}
+    ],
+    "scope of a resource server": [{**MACHINE, "grant_types": []}],
 }
 
 

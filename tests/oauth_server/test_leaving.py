@@ -121,8 +121,12 @@ def test_token_whose_own_scopes_are_gone_counts_no_longer(before: World, reopen:
 MACHINES: dict[str, tuple[dict[str, str], dict[str, Any] | None, str | None]] = {
     "as it was": ({}, {}, "mcp:tools mcp:write"),
     "taken off the list": ({}, None, None),
-    "no machine any longer": ({}, {"grant_types": ["authorization_code"], "redirect_uris": [CALLBACK]}, None),
-    "only asks about tokens": ({}, {"grant_types": []}, None),
+    "no machine any longer": (
+        {},
+        {"grant_types": ["authorization_code"], "redirect_uris": [CALLBACK], "scope": None},
+        None,
+    ),
+    "only asks about tokens": ({}, {"grant_types": [], "scope": None}, None),
     "fewer scopes": ({}, {"scope": "mcp:write"}, "mcp:write"),
     "other scopes": ({}, {"scope": "mcp:admin"}, None),
     "OAUTH_SCOPES fewer": ({"OAUTH_SCOPES": "mcp:tools", "OAUTH_SCOPE_RULES": ""}, {}, "mcp:tools"),
@@ -147,6 +151,38 @@ def test_machine_is_judged_by_its_entry_of_today(
     monkeypatch.setattr("authorizing.world.CLIENTS", others if entry is None else [*others, {**known, **entry}])
     found = introspect(reopen(**changes), token)
     assert (found["active"], found.get("scope")) == (scope is not None, scope)
+
+
+CLIENT_CHANGES: dict[str, tuple[dict[str, Any] | None, bool]] = {
+    "as it was": ({}, True),
+    "taken off the list": (None, False),
+    "may refresh no longer": ({"grant_types": ["authorization_code"]}, True),
+}
+
+
+@pytest.mark.parametrize(("entry", "counts"), CLIENT_CHANGES.values(), ids=CLIENT_CHANGES)
+def test_login_counts_no_longer_than_its_client(
+    before: World, reopen: Reopen, monkeypatch: pytest.MonkeyPatch, entry: dict[str, Any] | None, counts: bool
+) -> None:
+    tokens = before.tokens(resource=before.resource)
+    others = [known for known in CLIENTS if known["client_id"] != "desktop"]
+    (known,) = (known for known in CLIENTS if known["client_id"] == "desktop")
+    monkeypatch.setattr("authorizing.world.CLIENTS", others if entry is None else [*others, {**known, **entry}])
+    after = reopen()
+    assert introspect(after, tokens["access_token"])["active"] is counts
+    told_active = introspect(after, tokens["refresh_token"])["active"]
+    assert (after.refresh(tokens["refresh_token"]).status_code == 200) is told_active is (counts and not entry)
+
+
+def test_login_of_somebody_who_is_called_like_a_new_machine(
+    before: World, reopen: Reopen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens = before.tokens(resource=before.resource)
+    machine = {"client_id": "dev", "client_secret": MACHINE_SECRET, "grant_types": ["client_credentials"]}
+    monkeypatch.setattr("authorizing.world.CLIENTS", [*CLIENTS, machine])
+    after = reopen()
+    assert (after.refresh(tokens["refresh_token"]).json or {})["error"] == "invalid_grant"
+    assert introspect(after, tokens["access_token"]) == {"active": False}
 
 
 def test_who_is_ended_does_not_log_in_and_who_was_ended_before_does(

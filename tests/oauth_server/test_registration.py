@@ -12,10 +12,12 @@ import pytest
 from authorization_server.clients import ClientGone
 from authorization_server.keeping import change
 from authorization_server.records import clients as records
+from authorization_server.records import handles
+from authorization_server.records.authorizations import Authorization
 from authorization_server.registration import NAME_MAX_CHARACTERS, clean
 from authorization_server.translations import TEXTS
 from authorizing.memory import Memory
-from authorizing.world import CALLBACK, World, basic, parameters
+from authorizing.world import CALLBACK, World, basic, fields, parameters
 
 GOOD: dict[str, Any] = {
     "client_name": "A client",
@@ -233,6 +235,19 @@ def test_who_loses_the_place_after_the_page_gets_tokens_all_the_same(world: Worl
     assert world.post("/token", own, **form).status_code == 200
     world.now += 80 * DAY
     assert world.ask(world.browser(), client_id=client).status_code == 200
+
+
+def test_registration_of_another_version_is_a_page_that_says_what_helps(world: World) -> None:
+    """As after a roll-back: the page was shown by a newer one, whose registration has a member that is not known."""
+    client, browser = register(world, GOOD).json["client_id"], world.browser()
+    page = world.ask(browser, client_id=client).text
+    key = handles.read("authorization", fields(page)["request"]).key
+    stored = world.storage.read(Authorization.KIND, key)
+    newer = {**stored.record, "registration": {**stored.record["registration"], "newer": 1}}
+    assert world.storage.replace(Authorization.KIND, key, stored, newer, int(world.now) + 600)
+    refused = world.log_in(browser, world.decide(browser, page).location)
+    assert refused.status_code == 400
+    assert TEXTS["en"]["advice_gone"] in refused.text
 
 
 def test_page_alone_keeps_nobody(world: World) -> None:

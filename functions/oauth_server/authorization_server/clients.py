@@ -16,7 +16,7 @@ from typing import Any, Literal, Protocol
 from authorization_server import registration
 from authorization_server.keeping import change, find
 from authorization_server.metadata import GRANT_TYPES, SECRET_METHODS
-from authorization_server.records import dump, parse
+from authorization_server.records import RecordBroken, dump, parse
 from authorization_server.records.clients import (
     REGISTERED_PREFIX,
     SECRET_SECONDS,
@@ -37,6 +37,7 @@ from mcp_faas.settings.values import SettingsError
 CLIENT_ID_MAX_CHARACTERS = 1024
 SECRET_FEW_CHARACTERS = 16  # of a secret that an operator has written; ours have 43
 RELOAD_SECONDS = 60
+GONE = "there is no such client, or not any longer: register again"
 
 _REGISTERED = re.compile(REGISTERED_PREFIX + r"[A-Za-z0-9_-]{22}")
 _CONFIGURED = re.compile(r"[A-Za-z0-9._~-]{1,200}")
@@ -123,18 +124,18 @@ class Clients:
             raise ClientRefused("there is no such client")
         found = self._stored(client_id)
         if found is None:
-            raise ClientGone("there is no such client, or not any longer: register again")
+            raise ClientGone(GONE)
         return _client(found, "registered")
 
     def find_again(self, client_id: str) -> Client:
         """The client of a request that follows a login. Raises `ClientRefused`.
 
-        No document is fetched: whoever asks here has shown nothing yet, and what the client may do was judged when
+        No document is looked at: whoever asks here has shown nothing yet, and what the client may do was judged when
         somebody logged in. Its codes and tokens are bound to its id.
         """
         if not is_document_url(client_id):
             return self.find(client_id)
-        return self._copy(client_id) or Client(client_id, "document", grant_types=registration.SELF_SERVICE_GRANTS)
+        return Client(client_id, "document", grant_types=registration.SELF_SERVICE_GRANTS)
 
     def _described(self, url: str) -> Client:
         """A known client by the copy of its document, while the document itself cannot be had."""
@@ -143,7 +144,7 @@ class Clients:
                 url, lambda: self._stored(url) is not None, lambda found: self._note_fetch(url, found)
             )
         except DocumentUnavailable:
-            copy = self._copy(url, begins=True)
+            copy = self._copy(url)
             if copy is None:
                 raise
             return copy
@@ -152,10 +153,10 @@ class Clients:
         document, now = None if found is None else _document(found), int(self._clock())
         change(self._storage, RegisteredClient, _key(url), lambda known: (see(known, document, now), None))
 
-    def _copy(self, url: str, *, begins: bool = False) -> Client | None:
-        """What the document said, as far as we know. With it a login `begins` only while it is good for that."""
+    def _copy(self, url: str) -> Client | None:
+        """What the document said when it was seen last, while that is good for a login to begin with."""
         found = self._stored(url)
-        if found is None or (begins and not stands_in(found, int(self._clock()))):
+        if found is None or not stands_in(found, int(self._clock())):
             return None
         try:
             return _client(found, "document")
@@ -192,10 +193,15 @@ class Clients:
     def note_login(self, client_id: str, waited: Mapping[str, Any] | None = None) -> None:
         """A person has logged in with it: from now on it is known, and no stranger is in its way.
 
-        `waited` is its registration as it was when the person was asked; it may have lost its place since.
+        `waited` is its registration as it was when the person was asked; it may have lost its place since. Raises
+        `ClientGone` where that cannot be read.
         """
         if waited is not None:
-            self._note(parse(RegisteredClient, waited))
+            try:
+                self._note(parse(RegisteredClient, waited))
+            except RecordBroken as error:  # of another version, which has shown the page
+                logger.error("%s; it counts as if it were not there", error)  # noqa: TRY400
+                raise ClientGone(GONE) from None
             return
         if not is_document_url(client_id) or self._stored(client_id) is not None:
             self.note_use(client_id)
@@ -245,7 +251,7 @@ def _client(found: RegisteredClient, origin: Literal["document", "registered"]) 
         )
     except (KeyError, TypeError):
         logger.error("a stored client's metadata cannot be read; it counts as if it were not there")  # noqa: TRY400
-        raise ClientGone("there is no such client, or not any longer: register again") from None
+        raise ClientGone(GONE) from None
 
 
 class ConfiguredClients:
@@ -330,6 +336,9 @@ def _configured(entry: Any, schemes: tuple[str, ...]) -> Client:
         metadata = registration.Metadata((), (), method, None)
     else:
         metadata = registration.judge(entry, schemes, GRANT_TYPES, default)
+    if scope is not None and metadata.grant_types != ("client_credentials",):
+        # RFC 7591 §2 has it limit what people may give the client, too. Nothing here does, so it must not look so.
+        raise ValueError("scope is for a machine, with client_credentials alone; else see OAUTH_SCOPE_RULES")
     if (metadata.auth_method == "none") is (secret is not None):
         raise ValueError("client_secret is there exactly when token_endpoint_auth_method is not none")
     return Client(

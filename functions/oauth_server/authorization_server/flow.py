@@ -20,7 +20,7 @@ from authorization_server.authorization_requests import (
     judge,
 )
 from authorization_server.browser import Cookie, Tab
-from authorization_server.clients import Clients
+from authorization_server.clients import ClientGone, Clients
 from authorization_server.keeping import change, find, keep
 from authorization_server.logins import Attempt, Login, LoginDenied, LoginFailed, LoginUnavailable
 from authorization_server.people import Person
@@ -201,7 +201,10 @@ class Flow:
         if authorization.scopes and not granted and self._settings.needed_scopes:
             story.reason = "person_without_scope"
             raise ReturnError(back, "access_denied", "This account may have none of these scopes.")
-        self._clients.note_login(authorization.client_id, authorization.registration)  # first: no code without a client
+        try:
+            self._clients.note_login(authorization.client_id, authorization.registration)  # no code without a client
+        except ClientGone as why:
+            raise PageError("client_gone", str(why)) from None
         code = handles.mint("code")
         grant = Grant(
             client_id=authorization.client_id,

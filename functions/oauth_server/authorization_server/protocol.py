@@ -159,6 +159,8 @@ class Protocol(AuthorizationServer):  # type: ignore[misc]
         return int(self._clock())
 
     def standing(self, grant: Grant) -> tuple[str, ...] | Refused:
+        if self.clients.is_machine(grant.subject):  # entered since the login
+            return Refused("invalid_grant", "person_not_admitted")
         return standing(grant, self.settings)
 
     def token(self, request: FormRequest) -> Answer:
@@ -424,6 +426,9 @@ class _Token:
             got = self._remaining_of_machine(claims)
             return None if got is None else _told(claims, got)
         if grant is None or not alive(grant, now):
+            return None
+        client = self.server.query_client(grant.client_id)
+        if client is None or (claims is None and not client.check_grant_type(RefreshGrant.GRANT_TYPE)):
             return None
         left = remaining(grant, grant.scopes if claims is None else _scopes_of(claims), self.server.standing)
         if isinstance(left, Refused):
