@@ -63,9 +63,11 @@ KNOWN = (
     "OAUTH_SIGNING_KEYS",
     "OAUTH_STORE",
 )
+_DEFAULT_PORTS = {"https": 443, "http": 80}
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _RULE = re.compile(r"(?P<scope>.+)=(?P<kind>user|org|domain):(?P<value>.+)")
 _ENDED = re.compile(r"(?P<subject>[^@].*?)(?:@(?P<time>[0-9]+|[0-9]{4}-.*))?")
+_OF_A_KIND = re.compile("(?:user|org|domain):")  # as in a rule; a list is of one kind anyway
 _DOMAIN = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 _LISTS: dict[Kind, str] = {
     "user": "OAUTH_ALLOWED_USERS",
@@ -172,9 +174,8 @@ def _issuer(environ: Mapping[str, str]) -> str:
     parts = urlsplit(issuer)
     if parts.scheme == "http" and parts.netloc.removesuffix(f":{parts.port}") not in LOOPBACK_HOSTS:
         raise SettingsError(f'OAUTH_ISSUER is "{issuer}"; by http it takes one of: {", ".join(LOOPBACK_HOSTS)}.')
-    default = {"https": 443, "http": 80}[parts.scheme]
     # Clients compare it byte for byte, and some look for the endpoints below the host alone.
-    if parts.path or issuer != issuer.lower() or parts.port == default:
+    if parts.path or issuer != issuer.lower() or parts.port == _DEFAULT_PORTS[parts.scheme]:
         raise SettingsError(
             f'OAUTH_ISSUER is "{issuer}"; it takes scheme and host in lower case, without path, slash at the end or '
             f"the port that the scheme has anyway, like {example}."
@@ -256,8 +257,16 @@ def _login(environ: Mapping[str, str], issuer: str) -> LoginSettings:
     if urlsplit(github).path.strip("/"):
         raise SettingsError(f'OAUTH_GITHUB_URL is "{github}"; it takes a host alone, like https://github.example.com.')
     return LoginSettings(
-        cast(LoginKind, kind), client_id, client_secret=secret, issuer=upstream, github_url=github.rstrip("/")
+        cast(LoginKind, kind), client_id, client_secret=secret, issuer=upstream, github_url=_origin(github)
     )
+
+
+def _origin(url: str) -> str:
+    """Scheme and host in the one form that can be compared: with it people and organisations are numbered."""
+    parts = urlsplit(url)
+    host = re.sub(":[0-9]*$", "", parts.netloc.lower())
+    port = "" if parts.port in (None, _DEFAULT_PORTS[parts.scheme]) else f":{parts.port}"
+    return f"{parts.scheme}://{host}{port}"
 
 
 def _admission(environ: Mapping[str, str], scopes: tuple[str, ...]) -> Admission:
@@ -288,15 +297,15 @@ def _check_name(setting: str, word: str, kind: Kind, name: str) -> None:
             f'{setting} holds "{word}"; name each domain of mail addresses in full, like example.com, and separate '
             "several by blanks."
         )
-    if kind == "org" and re.search(r"[,;/@]", name):
+    if kind == "org" and (re.search(r"[,;/@]", name) or _OF_A_KIND.match(name)):
         raise SettingsError(
             f'{setting} holds "{word}"; name each organisation by its name alone, like acme, and separate several by '
             "blanks."
         )
-    if kind == "user" and not name.startswith(SUBJECT) and re.search("[,/]", name):
+    if kind == "user" and not name.startswith(SUBJECT) and (re.search("[,/]|^@|@$", name) or _OF_A_KIND.match(name)):
         raise SettingsError(
-            f'{setting} holds "{word}"; name each person by a login name, a mail address or an id, without a URL, and '
-            f"separate several by blanks. An id that has such a character is {SUBJECT}ID."
+            f'{setting} holds "{word}"; name each person by a login name, a mail address or an id alone, like alice, '
+            f"and separate several by blanks. An id that looks like this one is {SUBJECT}ID."
         )
 
 
