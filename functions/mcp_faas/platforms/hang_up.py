@@ -1,6 +1,7 @@
 """Callers of a web function who hang up, which is how a request is cancelled since MCP 2026-07-28. No door, no place.
 
-The SDK looks for it only while it streams an answer, and ours are one piece of JSON. An event function cannot see it.
+The SDK looks for it only while it streams an answer, and ours are one piece of JSON. An event function cannot see it,
+and neither can anybody while a further request waits on the same connection.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ def cancelled_with_caller(app: ASGIApp) -> ASGIApp:
             await app(scope, receive, send)
             return
         with anyio.CancelScope() as work:
-            watch = _Watch(receive, work)
+            watch = _Watch(receive, send, work)
             try:
-                await app(scope, watch.receive, send)
+                await app(scope, watch.receive, watch.send)
             finally:
                 watch.end()
 
@@ -40,10 +41,11 @@ def cancelled_with_caller(app: ASGIApp) -> ASGIApp:
 
 
 class _Watch:
-    """Looks whether the caller is still there, from shortly after his message has arrived."""
+    """Looks whether the caller is still there, from shortly after his message has arrived until he has his answer."""
 
-    def __init__(self, receive: Receive, work: anyio.CancelScope) -> None:
+    def __init__(self, receive: Receive, send: Send, work: anyio.CancelScope) -> None:
         self._receive = receive
+        self._send = send
         self._work = work
         self._timer: asyncio.TimerHandle | None = None
         self._looking: asyncio.Task[None] | None = None
@@ -55,8 +57,14 @@ class _Watch:
             self._timer = asyncio.get_running_loop().call_later(QUICK_SECONDS, self._begin)
         return message
 
+    async def send(self, message: Message) -> None:
+        """What the app sends. To the server an answered caller is as one who hung up, and the app may not be done."""
+        if message["type"] == "http.response.body" and not message.get("more_body", False):
+            self.end()
+        await self._send(message)
+
     def end(self) -> None:
-        """The app has answered."""
+        """Look no longer."""
         if self._timer is not None:
             self._timer.cancel()
         if self._looking is not None:

@@ -11,6 +11,7 @@ import pytest
 from mcp.server.mcpserver import MCPServer
 
 from mcp_faas import server as server_module
+from mcp_faas.asgi import JSON, respond
 from mcp_faas.auth.scopes import Scopes
 from mcp_faas.platforms import hang_up
 from mcp_faas.platforms.capacity import limited
@@ -73,6 +74,8 @@ class Caller:
 
     async def send(self, message: Any) -> None:
         self.answer.append(message)
+        if message["type"] == "http.response.body":
+            self.gone.set()  # as uvicorn has it: a caller who was answered is disconnected
 
 
 @pytest.fixture
@@ -132,3 +135,22 @@ async def test_thread_holds_its_place_to_its_end(tools: Tools) -> None:
         tools.held.set()
         await asyncio.wait_for(call, 10)
     assert tools.told == ["begins", "done"]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("seconds", [0.0, 0.1])
+async def test_what_is_done_after_the_answer_is_done(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long the answer took: a user's middleware may have to note something."""
+    monkeypatch.setattr(hang_up, "QUICK_SECONDS", 0.01)
+    told = []
+
+    async def answers_and_notes(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await asyncio.sleep(seconds)
+        await respond(send, 200, [JSON], b"{}")
+        await asyncio.sleep(0.02)
+        told.append("noted")
+
+    caller = Caller("wait", mcp.MODERN, 0)
+    await hang_up.cancelled_with_caller(answers_and_notes)(caller.scope, caller.receive, caller.send)
+    assert told == ["noted"]
