@@ -9,7 +9,18 @@ import pytest
 
 from authorization_server.logins.local import LocalLogin
 from authorizing.memory import Memory
-from authorizing.world import CALLBACK, HTTPS, NOON, PASSPHRASE, VERIFIER, World, basic, fields, parameters
+from authorizing.world import (
+    CALLBACK,
+    HTTPS,
+    MACHINE_SECRET,
+    NOON,
+    PASSPHRASE,
+    VERIFIER,
+    World,
+    basic,
+    fields,
+    parameters,
+)
 from mcp_faas.auth.compact import parse
 from mcp_faas.auth.jwt import Policy, verify
 from mcp_faas.auth.keys import parse_key_set
@@ -268,3 +279,10 @@ def test_who_may_not_have_one_tool_may_have_those_without_a_scope(tmp_path: Path
 
 def test_who_asks_for_nothing_gets_the_least(world: World) -> None:
     assert (world.redeem(world.code(scope=None)).json or {})["scope"] == "mcp:tools"
+
+
+def test_the_least_is_without_what_another_scope_covers(tmp_path: Path) -> None:
+    world = World(tmp_path, MCP_SCOPES="a a:b")
+    assert (world.redeem(world.code(scope=None)).json or {})["scope"] == "a"
+    machine = {"client_id": "poster", "client_secret": MACHINE_SECRET}
+    assert (world.post("/token", None, grant_type="client_credentials", **machine).json or {})["scope"] == "a"

@@ -72,6 +72,20 @@ def test_scope_that_a_machine_does_not_get_is_told(caplog: pytest.LogCaptureFixt
     assert caplog.messages == ["client robot of OAUTH_CLIENTS does not get b: OAUTH_SCOPES does not allow it"]
 
 
+def test_what_there_is_to_warn_of_is_told_once_for_each_text(caplog: pytest.LogCaptureFixture) -> None:
+    good = json.dumps([{**MACHINE, "client_secret": "hush"}])
+    now, text = 0.0, good
+    clients = ConfiguredClients("file:x", (), ("a",), lambda _: text, lambda: now)
+    told = caplog.messages
+    assert len(told) == 2, "a short secret, and a scope that it does not get"
+    for then, more in ((good, 0), ("broken", 1), (good, 0), (f"{good} ", 2)):
+        now, text = now + RELOAD_SECONDS, then
+        caplog.clear()
+        assert set(clients()) == {"robot"}
+        assert len(caplog.messages) == more
+    assert caplog.messages == told
+
+
 def test_list_is_read_anew_and_a_broken_one_changes_nothing() -> None:
     now, text = 0.0, json.dumps([WEB])
     clients = ConfiguredClients("file:x", (), ("a",), lambda _: text, lambda: now)

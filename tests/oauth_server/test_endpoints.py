@@ -226,6 +226,8 @@ def test_machine_gets_a_token_and_nothing_to_refresh_it_with(world: World) -> No
     keys = parse_key_set(world.browser().get("/jwks.json").data)
     principal = verify(parse(body["access_token"]), keys, policy, world.now)
     assert (principal.subject, principal.client, principal.scopes) == ("robot", "robot", frozenset({"mcp:write"}))
+    below = world.post("/token", ROBOT, grant_type="client_credentials", scope="mcp:tools:add").json or {}
+    assert below["scope"] == "mcp:tools:add"  # what is entered covers it
     entered = world.post("/token", ROBOT, grant_type="client_credentials").json or {}
     assert entered["scope"] == "mcp:tools mcp:write"
     refused = world.post("/token", ROBOT, grant_type="client_credentials", scope="mcp:admin").json or {}

@@ -267,7 +267,10 @@ class ConfiguredClients:
     ) -> None:
         self._address, self._schemes, self._scopes = address, schemes, scopes
         self._read_text, self._clock = read_text, clock
-        self._clients = self._load() if address else {}
+        self._read: str | None = None  # digest of the text that the clients are from
+        self._clients: Mapping[str, Client] = {}
+        if address:
+            self._clients = self._load()
         self._read_at = clock()
 
     def __call__(self) -> Mapping[str, Client]:
@@ -282,7 +285,10 @@ class ConfiguredClients:
         return self._clients
 
     def _load(self) -> Mapping[str, Client]:
-        found = parse_configured(self._read_text(self._address or ""), self._schemes)
+        text = self._read_text(self._address or "")
+        if digest(text) == self._read:  # what there is to warn of has been said
+            return self._clients
+        found = parse_configured(text, self._schemes)
         for client in found.values():
             outside = [scope for scope in client.scopes or () if not covers(self._scopes, scope)]
             if outside:
@@ -291,6 +297,7 @@ class ConfiguredClients:
                     client.client_id,
                     " ".join(outside),
                 )
+        self._read = digest(text)
         return found
 
 
