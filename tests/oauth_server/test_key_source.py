@@ -158,12 +158,30 @@ def test_a_clock_that_was_set_back_uses_no_old_document(place: Place) -> None:
     assert place.reads == 2
 
 
-def test_a_document_without_keys_signs_nothing(place: Place) -> None:
+def test_a_document_without_keys_signs_nothing_and_its_first_key_is_not_waited_for(place: Place) -> None:
     place.text = '{"keys": []}'
-    with pytest.raises(KeysUnavailable):
-        place.source.signer()
-    with pytest.raises(KeysUnavailable):
-        place.source.key_set()
+    for ask in (place.source.signer, place.source.key_set, place.source.signer):
+        with pytest.raises(KeysUnavailable, match=r"no signing key yet; make one with scripts/.* ADDRESS"):
+            ask()
+    assert place.reads == 1
+    place.text = KeyDocument((mint(NOW),)).dump()
+    place.now += RETRY_SECONDS
+    assert [place.source.signer().kid] == place.kids()
+
+
+def test_the_last_attempt_says_why_nothing_is_signed(place: Place) -> None:
+    place.text = '{"keys": []}'
+    for error, why in (
+        (None, "no signing key"),
+        (StoreUnavailable("silent"), "read: silent"),
+        (None, "no signing key"),
+    ):
+        place.error = error
+        for _ in range(2):
+            with pytest.raises(KeysUnavailable, match=why):
+                place.source.signer()
+        place.now += RETRY_SECONDS
+    assert place.reads == 3
 
 
 def test_keys_from_a_file(tmp_path: Path) -> None:
