@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from authorization_server.storage import RETRY_AFTER_SECONDS
 from authorization_server.translations import TEXTS, trouble_of
 from authorizing.world import CALLBACK, World
 
@@ -92,7 +91,13 @@ def test_name_of_a_client_is_shown_and_never_understood(tmp_path: Path, monkeypa
 
 @pytest.mark.parametrize(
     ("client_id", "ttl", "words"),
-    [("web", "30d", "15 minutes"), ("desktop", "30d", "30 days"), ("desktop", "36h", "36 hours")],
+    [
+        ("web", "30d", "15 minutes"),
+        ("desktop", "30d", "30 days"),
+        ("desktop", "36h", "36 hours"),
+        ("desktop", "2h", "Up to 2 hours"),
+        ("desktop", "119m", "Up to 119 minutes"),
+    ],
 )
 def test_consent_says_for_how_long(tmp_path: Path, client_id: str, ttl: str, words: str) -> None:
     world = World(tmp_path, OAUTH_REFRESH_TOKEN_TTL=ttl)
@@ -148,7 +153,7 @@ def registered(world: World, **metadata: object) -> str:
 def test_a_document_that_cannot_be_had_now_is_waited_for(world: World, language: str) -> None:
     query = world.request(client_id="https://client.example/client.json")
     page = world.browser().get("/authorize", query_string=query, headers={"Accept-Language": language})
-    assert (page.status_code, page.headers["Retry-After"]) == (503, str(RETRY_AFTER_SECONDS))
+    assert (page.status_code, page.headers["Retry-After"]) == (503, "60")
     assert TEXTS[language]["trouble_later"] in html.unescape(page.text)
     assert TEXTS[language]["advice_later"] in html.unescape(page.text)
 

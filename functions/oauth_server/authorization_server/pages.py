@@ -18,7 +18,7 @@ from authorization_server.flow import LoginForm, Shown
 from authorization_server.settings import Settings
 from authorization_server.translations import DEFAULT, TEXTS, trouble_of
 
-DAY_SECONDS = 86400
+HOUR_SECONDS, DAY_SECONDS = 3600, 86400
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -79,8 +79,10 @@ class Pages:
         if "refresh_token" not in client.grant_types:
             return texts["duration_minutes"].format(count=math.ceil(self._settings.access_token_seconds / 60))
         seconds = self._settings.refresh_token_seconds
+        if seconds < 2 * HOUR_SECONDS:
+            return texts["duration_most_minutes"].format(count=math.ceil(seconds / 60))
         if seconds < 2 * DAY_SECONDS:
-            return texts["duration_hours"].format(count=math.ceil(seconds / 3600))
+            return texts["duration_hours"].format(count=math.ceil(seconds / HOUR_SECONDS))
         return texts["duration_days"].format(count=math.ceil(seconds / DAY_SECONDS))
 
     def _render(self, template: str, language: str, **values: Any) -> str:
