@@ -12,18 +12,20 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.doors import FUNCTIONS, LOOPBACK, OAUTH_DECIDED_HERE, Place, has_local_login
+from local.doors import FUNCTIONS, LOOPBACK, Place, has_local_login, left_out
 from local.files import kept
 
 sys.path.insert(0, str(FUNCTIONS / "oauth_server"))
 
 from authorization_server.access_tokens import mint  # the folder has to be on the path first
 from authorization_server.key_rotation import open_place, rotate
+from mcp_faas.auth.scopes import least
 
 USER = "dev"
 PASSPHRASE_BYTES = 18
 KEY_AGE_SECONDS = 90 * 86400
 PROOF_SECONDS = 60
+DEPLOYED_SCOPE = "mcp:tools"
 PASSED_ON = ("HTTPS_PROXY", "https_proxy", "MCP_LOG_LEVEL", "MCP_SCOPES", "PATH", "SSL_CERT_FILE")
 SQLITE_FILES = ("", "-wal", "-shm")
 
@@ -80,9 +82,8 @@ class Local:
 
     def environment(self, own: Mapping[str, str], scopes: Iterable[str]) -> dict[str, str]:
         """Of the server: what a person exported for it, and where it is. Without a login of theirs, the local one."""
-        given = {
-            name: value for name, value in own.items() if name.startswith("OAUTH_") and name not in OAUTH_DECIDED_HERE
-        }
+        not_taken = left_out(own, "oauth")
+        given = {name: value for name, value in own.items() if name.startswith("OAUTH_") and name not in not_taken}
         given |= {name: own[name] for name in PASSED_ON if name in own}
         if has_local_login(own):
             given |= {
@@ -90,7 +91,8 @@ class Local:
                 "OAUTH_LOCAL_PASSPHRASE": f"file:{self.passphrase}",
                 "OAUTH_ALLOWED_USERS": USER,
             }
-        given.setdefault("OAUTH_SCOPES", " ".join(scopes))
+        # Of the scopes that the tools declare, those under the default of `template.yaml` and `s.yaml` come with it.
+        given.setdefault("OAUTH_SCOPES", " ".join(sorted(least({DEPLOYED_SCOPE, *scopes}))))
         return {
             **given,
             "NO_PROXY": LOOPBACK,

@@ -84,7 +84,8 @@ def test_the_whole_way_of_a_client(cloud: str, tmp_path: Path) -> None:
             endpoints = {value for key, value in metadata.items() if key.endswith(("_endpoint", "_uri"))}
             assert {urlsplit(url).path for url in endpoints} <= OAUTH_ROUTES.keys()
             assert all(url.startswith(f"{run.origin}/") for url in endpoints)
-        assert resource["scopes_supported"] == metadata["scopes_supported"]
+        # as deployed: what a tool declares lies below what is granted
+        assert (resource["scopes_supported"], metadata["scopes_supported"]) == (["mcp:tools:countdown"], ["mcp:tools"])
 
         given = whole_flow(call, run.origin, run.passphrase)
         bearer = {"Authorization": f"Bearer {given['access_token']}"}
@@ -127,8 +128,9 @@ def test_a_login_of_ones_own_is_what_the_guide_speaks_of(tmp_path: Path) -> None
 
 def test_what_is_not_taken_is_named() -> None:
     mine = {"OAUTH_ALLOWED_USERS": "alice", "OAUTH_STORE": "sqlite:x", "OAUTH_SCOPES": "mcp:tools"}
+    mine |= {"OAUTH_LOGIN_CLIENT_ID": "the-client-id"}
     for none in ({}, {"OAUTH_LOGIN": ""}, {"OAUTH_LOGIN": "local"}):
-        assert left_out({**mine, **none}, "oauth") == ["OAUTH_ALLOWED_USERS", "OAUTH_STORE"]
+        assert left_out({**mine, **none}, "oauth") == ["OAUTH_ALLOWED_USERS", "OAUTH_LOGIN_CLIENT_ID", "OAUTH_STORE"]
     assert left_out({**mine, "OAUTH_LOGIN": "github"}, "oauth") == ["OAUTH_STORE"]
 
 
@@ -137,8 +139,15 @@ def test_what_is_taken_reaches_the_server_and_the_rest_does_not(tmp_path: Path) 
     mine = dict.fromkeys(KNOWN, "mine")
     for login in ("local", "github"):
         given = Local(tmp_path, place).environment({**mine, "OAUTH_LOGIN": login}, ())
-        not_taken = {name for name in KNOWN if given[name] != "mine"} - {"OAUTH_LOGIN"}
+        not_taken = {name for name in KNOWN if given.get(name) != "mine"} - {"OAUTH_LOGIN"}
         assert not_taken == set(left_out({**mine, "OAUTH_LOGIN": login}, "oauth"))
+
+
+def test_what_may_be_granted_is_what_a_deploy_grants_and_what_lies_beside_it(tmp_path: Path) -> None:
+    files = Local(tmp_path, Place("fc", "oauth", "http-api", 1, 2, 3, lasting=False))
+    declared = ["mcp:tools:countdown", "notes:write"]
+    assert files.environment({}, declared)["OAUTH_SCOPES"] == "mcp:tools notes:write"
+    assert files.environment({"OAUTH_SCOPES": "mine"}, declared)["OAUTH_SCOPES"] == "mine"
 
 
 @pytest.mark.parametrize("cloud", ["fc", "aws"])
