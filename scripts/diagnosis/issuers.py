@@ -16,6 +16,7 @@ from diagnosis.endpoint import Endpoint, as_object
 from diagnosis.metadata import is_secure
 from diagnosis.rules import RULES
 from diagnosis.wire import Reply
+from mcp_faas.auth.scopes import covers
 
 IDS = tuple(id_ for id_ in RULES if id_.startswith("issuer."))
 MOST = 3  # issuers that are looked at
@@ -157,7 +158,11 @@ def _scopes(endpoint: Endpoint, document: dict[str, Any], reply: Reply) -> Check
     wanted |= {*(bearer.parameters.get("scope", "").split() if bearer else [])}
     if not isinstance(known, list) or not wanted:
         return not_applicable("issuer.scopes", "one of the two lists no scopes")
-    strange = sorted(wanted - {*map(str, known)})
+    known = [*map(str, known)]
+    # One that names this resource was set up for it, as ours is, and need not list what lies below a scope of its own.
+    resource, named = (endpoint.metadata or {}).get("resource"), document.get("protected_resources")
+    is_for_it = isinstance(named, list) and resource in named
+    strange = sorted(scope for scope in wanted if not (covers(known, scope) if is_for_it else scope in known))
     advice = "clients ask the issuer for these and hear invalid_scope: define them there, or list others"
     return judge(
         "issuer.scopes", not strange, reply, advice, f"unknown to the issuer: {' '.join(strange)}" if strange else "all"

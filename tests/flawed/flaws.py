@@ -451,6 +451,14 @@ class UnknownScope(Correct):
         return {**super().issuer_metadata(), "scopes_supported": ["openid"]}
 
 
+@finds("issuer.scopes")
+class BroaderScopeElsewhere(Correct):
+    """What lies below a scope has a meaning with an issuer that names this resource, and with no other."""
+
+    def issuer_metadata(self) -> dict[str, Any]:
+        return {**super().issuer_metadata(), "scopes_supported": ["mcp"], "protected_resources": ["https://b.example"]}
+
+
 # -- tokens that nobody issued
 
 
