@@ -10,7 +10,7 @@ from mcp_faas import logs
 from mcp_faas.settings import read_fc_port
 from mcp_faas.settings.values import SettingsError
 
-THREADS = 8
+THREADS = 16  # strangers who wait for clients' documents hold up to 12
 KEEP_ALIVE_SECONDS = 15 * 60  # FC keeps connections to an instance; it asks for at least this
 
 

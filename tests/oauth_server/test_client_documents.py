@@ -12,6 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -24,14 +25,17 @@ from authorization_server.client_documents import (
     FETCHES_PER_HOST,
     FETCHES_PER_MINUTE,
     KEPT_MAX,
+    STRANGERS_AT_ONCE,
     ClientDocuments,
+    Fetch,
     Fetcher,
     check_url,
     parse,
 )
-from authorization_server.clients import ClientRefused, DocumentUnavailable
+from authorization_server.clients import Client, ClientRefused, DocumentUnavailable
 from authorization_server.services import open_services
 from authorization_server.settings import read_settings
+from authorization_server.storage import StorageUnavailable
 from authorizing.memory import Memory
 from authorizing.world import CALLBACK, HTTPS, NOON, World, environment, parameters, write_files
 from mcp_faas.issuers.published import NotAnswered
@@ -205,7 +209,9 @@ def test_host_that_turns_us_away_keeps_nobody_out_who_has_logged_in_before(tmp_p
     world, site, _ = logged_in(tmp_path)
     site.answer = NotAnswered(f"status {status}")
     assert world.ask(world.browser(), client_id=URL).status_code == 200
-    assert "try again later" in world.ask(world.browser(), client_id=URL + "x").text
+    page = world.ask(world.browser(), client_id=URL + "x")
+    assert (page.status_code, page.headers["Retry-After"]) == (503, "60")
+    assert f"it answered with status {status}; try again later" in page.text
 
 
 @pytest.mark.parametrize("answer", [FetchFailed("status 404"), {}], ids=["gone", "wrong"])
@@ -246,6 +252,26 @@ def test_copy_is_of_what_was_fetched_last(tmp_path: Path) -> None:
     site.answer = Unreachable("down")
     assert world.ask(world.browser(), client_id=URL).status_code == 400
     assert world.ask(world.browser(), client_id=URL, redirect_uri=CALLBACK + "x").status_code == 200
+
+
+@pytest.mark.parametrize("old", [GOOD, {}], ids=["good", "wrong"])
+def test_fetch_that_another_instance_has_overtaken_changes_no_copy(tmp_path: Path, old: object) -> None:
+    """Ours begins first and ends last, with what the document said before."""
+    world, _, _ = logged_in(tmp_path)
+    other = World(tmp_path, fetch=Site({**GOOD, "redirect_uris": [CALLBACK + "x"]}), storage=world.storage)
+    other.now = world.now + 1
+
+    def overtaken(url: str) -> bytes:
+        other.clients.find(url)
+        return json.dumps(old).encode()
+
+    ours = World(tmp_path, fetch=overtaken, storage=world.storage)
+    ours.now = world.now
+    with contextlib.suppress(ClientRefused):
+        ours.clients.find(URL)
+    down = World(tmp_path, storage=world.storage)
+    down.now = world.now
+    assert down.clients.find(URL).redirect_uris == (CALLBACK + "x",)
 
 
 def test_use_without_a_look_at_the_document_does_not_prolong_its_copy(tmp_path: Path) -> None:
@@ -389,7 +415,7 @@ def test_strangers_cannot_make_us_call_often() -> None:
     for number in range(2 * FETCHES_PER_MINUTE):
         with pytest.raises((ClientRefused, DocumentUnavailable)) as why:
             documents.find(f"https://client{number}.example/x")
-        met[why.type] += 1
+        met[ClientRefused if issubclass(why.type, ClientRefused) else DocumentUnavailable] += 1
     assert site.asked == FETCHES_PER_MINUTE
     assert met == {ClientRefused: FETCHES_PER_MINUTE, DocumentUnavailable: FETCHES_PER_MINUTE}
     now = 61.0
@@ -501,6 +527,123 @@ def test_hosts_that_never_answer_hold_few_threads_and_no_known_client() -> None:
     assert documents.find("https://client.example/another").redirect_uris == (CALLBACK,)
 
 
+class Gate:
+    """A web whose documents come when it is opened."""
+
+    def __init__(self, web: Fetch | None = None) -> None:
+        self.web, self.asked = web or Web(), threading.Semaphore(0)
+        self.opened = threading.Event()
+
+    def __call__(self, url: str) -> bytes:
+        self.asked.release()
+        self.opened.wait(20)
+        return self.web(url)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.001)
+
+
+def test_those_who_open_a_new_client_at_once_wait_for_one_fetch(tmp_path: Path) -> None:
+    web = Web()
+    gate = Gate(web)
+    world = World(tmp_path, fetch=gate)
+    with ThreadPoolExecutor(STRANGERS_AT_ONCE + 1) as pool:
+        asked = [pool.submit(world.ask, world.browser(), client_id=URL) for _ in range(STRANGERS_AT_ONCE)]
+        until(lambda: world.documents._strangers == STRANGERS_AT_ONCE)
+        with pytest.raises(DocumentUnavailable, match="too many"):
+            world.documents.find(URL)
+        known = pool.submit(world.documents.find, URL, lambda: True)
+        gate.opened.set()
+        assert {page.result(20).status_code for page in asked} == {200}
+        assert known.result(20).redirect_uris == (CALLBACK,)
+    assert web.asked[URL] == 1
+    assert (world.documents._strangers, world.documents._under_way) == (0, {})
+    world.storage.close()
+
+
+@pytest.mark.parametrize("url", [URL, "https://evil.example/x"], ids=["good", "gone"])
+def test_known_client_that_waits_for_a_strangers_fetch_gets_what_that_gets(url: str) -> None:
+    web = Web()
+    gate = Gate(web)
+    documents = ClientDocuments((), lambda: 0.0, fetch=gate)
+    noted: list[Client | None] = []
+    with ThreadPoolExecutor(2) as pool:
+        stranger = pool.submit(documents.find, url, note_fetch=noted.append)
+        assert gate.asked.acquire(timeout=20)
+        known = pool.submit(documents.find, url, lambda: True, noted.append)
+        until(lambda: documents._strangers == 2)
+        gate.opened.set()
+        expected = type(None) if url == URL else ClientRefused
+        assert type(known.exception(20)) is type(stranger.exception(20)) is expected
+    assert web.asked[url] == len(noted) == 1
+
+
+def test_wait_for_anothers_fetch_ends_with_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_documents, "FETCH_SECONDS", 0.05)
+    gate = Gate()
+    documents = ClientDocuments((), lambda: 0.0, fetch=gate)
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(documents.find, URL)
+        assert gate.asked.acquire(timeout=20)
+        with pytest.raises(DocumentUnavailable, match="cannot be fetched now"):
+            documents.find(URL)
+        gate.opened.set()
+
+
+def test_fetch_that_breaks_by_a_mistake_of_ours_leaves_nobody_waiting() -> None:
+    gate = Gate(Site(RuntimeError("a defect")))
+    documents = ClientDocuments((), lambda: 0.0, fetch=gate)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(documents.find, URL)
+        assert gate.asked.acquire(timeout=20)
+        second = pool.submit(documents.find, URL)
+        until(lambda: documents._strangers == 2)
+        gate.opened.set()
+        assert isinstance(first.exception(20), RuntimeError)
+        assert isinstance(second.exception(client_documents.FETCH_SECONDS / 2), DocumentUnavailable)
+    assert (documents._strangers, documents._fetching, documents._under_way) == (0, 0, {})
+
+
+def test_fetches_for_known_clients_leave_strangers_no_more_room(tmp_path: Path) -> None:
+    gate, others = Gate(), Gate()
+    documents = ClientDocuments((), lambda: 0.0, fetch=lambda url: (others if "other" in url else gate)(url))
+    with ThreadPoolExecutor(2 * FETCHES_AT_ONCE) as pool:
+        for number in range(FETCHES_AT_ONCE):
+            pool.submit(documents.find, f"https://client{number}.example/x")
+            assert gate.asked.acquire(timeout=20)
+        known = [pool.submit(documents.find, f"https://other{n}.example/x", lambda: True) for n in range(3)]
+        others.opened.set()
+        assert all(found.result(20) for found in known)
+        gate.opened.set()
+        until(lambda: documents._strangers == 0)
+        gate.opened.clear()
+        for number in range(FETCHES_AT_ONCE):
+            pool.submit(documents.find, f"https://later{number}.example/x")
+            assert gate.asked.acquire(timeout=20)
+        with pytest.raises(DocumentUnavailable, match="too many"):
+            documents.find(URL)
+        gate.opened.set()
+
+
+@pytest.mark.parametrize("answer", [GOOD, {}], ids=["good", "wrong"])
+def test_what_a_fetch_has_found_is_remembered_though_the_storage_is_down(answer: object) -> None:
+    site = Site(answer)
+    documents = ClientDocuments((), lambda: 0.0, fetch=site)
+
+    def note(_: Client | None) -> None:
+        raise StorageUnavailable("down")
+
+    with pytest.raises(StorageUnavailable):
+        documents.find(URL, note_fetch=note)
+    with contextlib.nullcontext() if answer else pytest.raises(ClientRefused):
+        documents.find(URL, note_fetch=note)
+    assert site.asked == 1
+
+
 class Server:
     """An HTTP server on loopback, which is what a document's host must never lead to in production."""
 
@@ -598,6 +741,7 @@ def test_answer_that_is_not_taken(serve: Serve, answer: Callable[[BaseHTTPReques
         Fetcher(local=True)(server.url)
     assert len(server.requests) == 1
     assert (why.type is NotAnswered) is (answer in (BAD_ANSWERS["redirect"], BAD_ANSWERS["server error"]))
+    assert ("redirects are not followed" in str(why.value)) is (answer is BAD_ANSWERS["redirect"])
 
 
 @pytest.mark.parametrize("kind", ["application/json", "application/json; charset=utf-8", "application/x+json"])

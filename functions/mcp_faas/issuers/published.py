@@ -145,7 +145,8 @@ async def _ask(
 
 async def _body(response: httpx2.Response, want: _Wanted) -> bytes:
     if response.status_code not in (200, 404, 410):
-        raise NotAnswered(f"status {response.status_code}")
+        redirects = ", and redirects are not followed" if response.is_redirect else ""
+        raise NotAnswered(f"status {response.status_code}{redirects}")
     if response.status_code != 200:
         raise FetchFailed(f"status {response.status_code}")
     if response.headers.get("content-encoding", "identity") != "identity":

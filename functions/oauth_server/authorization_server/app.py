@@ -217,7 +217,7 @@ def _errors(app: Flask, settings: Settings, pages: Pages) -> None:
     def page_error(error: PageError) -> Response:
         _story().reason = error.reason
         if isinstance(error, NotNow):
-            wait = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+            wait = {"Retry-After": str(error.wait_seconds)}
             response = refused(503, "temporarily_unavailable", str(error), wait, error.reason, error.back)
         else:
             response = refused(400, "invalid_request", str(error), reason=error.reason, back=error.back)

@@ -15,6 +15,7 @@ from authorization_server import redirects, resources, scopes
 from authorization_server.browser import Cookie
 from authorization_server.clients import Client, ClientGone, ClientRefused, Clients, DocumentUnavailable
 from authorization_server.settings import Settings
+from authorization_server.storage import RETRY_AFTER_SECONDS
 
 STATE_MAX_CHARACTERS = 2048
 STATE_MAX_BYTES = 4096  # as it is stored; all that RFC 6749 allows of 2048 characters fits
@@ -38,6 +39,14 @@ class PageError(Exception):
 
 class NotNow(PageError):
     """Something that others have to give cannot be had; later it may."""
+
+    wait_seconds = RETRY_AFTER_SECONDS
+
+
+class DocumentNotNow(NotNow):
+    """A client's metadata document: what strangers may have fetched is counted by the minute."""
+
+    wait_seconds = 60
 
 
 @dataclass(frozen=True)
@@ -145,7 +154,7 @@ def _client(given: Mapping[str, Sequence[str]], clients: Clients) -> Client:
     except ClientRefused as why:
         raise PageError("client_refused", str(why)) from None
     except DocumentUnavailable as why:
-        raise NotNow("client_document_unavailable", f"{why}; try again later") from None
+        raise DocumentNotNow("client_document_unavailable", f"{why}; try again later") from None
 
 
 def _redirect(given: Mapping[str, Sequence[str]], client: Client, settings: Settings) -> tuple[str, bool]:

@@ -13,6 +13,7 @@ import ssl
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable
+from concurrent import futures
 from functools import cached_property
 from typing import Generic, TypeVar
 from urllib.parse import urlsplit
@@ -32,7 +33,9 @@ FAILED_SECONDS = 30  # what was wrong is not asked for again at once
 KEPT_MAX = 200  # of documents, and as many of failures
 FETCHES_PER_MINUTE = 600  # that strangers can cause at one instance: nobody uses it to call others
 FETCHES_PER_HOST = 10  # of these at one host in a minute: it might turn us away, and so all its clients
-FETCHES_AT_ONCE = 3  # of theirs, so that hosts that never answer do not hold every thread
+FETCHES_AT_ONCE = 3  # of theirs
+STRANGERS_AT_ONCE = 12  # with those who wait for another's fetch: hosts that never answer do not hold every thread
+NOT_NOW = "the client's metadata document cannot be fetched now"
 MEDIA_TYPE = re.compile(r"application/(?:[a-z0-9!#$&^_.+-]+\+)?json", re.IGNORECASE)
 
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
@@ -69,6 +72,10 @@ class _Memory(Generic[T]):
             self._kept.popitem(last=False)
 
 
+class _TooMany(DocumentUnavailable):
+    """Strangers have asked for as much as they may; no fetch has said so."""
+
+
 class ClientDocuments:
     """The documents asked for lately. `local` is a server for one machine alone, whose clients may be there, too.
 
@@ -83,7 +90,8 @@ class ClientDocuments:
         self._documents: _Memory[Client] = _Memory()
         self._failures: _Memory[tuple[type[ClientRefused | DocumentUnavailable], str]] = _Memory()
         self._fetches: deque[tuple[float, str]] = deque(maxlen=FETCHES_PER_MINUTE)  # when, and of which host
-        self._under_way = 0
+        self._under_way: dict[str, futures.Future[Client]] = {}
+        self._fetching = self._strangers = 0  # of strangers alone: who fetch, and all who are held up
         self._lock = threading.Lock()
 
     def find(
@@ -98,7 +106,16 @@ class ClientDocuments:
         `note_fetch` hears what every fetch has found out, None of a document that is gone or wrong.
         """
         check_url(url, local=self._local)
-        now, host = self._clock(), urlsplit(url).netloc
+        try:
+            return self._find(url, note_fetch, limited=True)
+        except _TooMany:
+            if not is_known():
+                raise
+            return self._find(url, note_fetch, limited=False)
+
+    def _find(self, url: str, note_fetch: Callable[[Client | None], None], *, limited: bool) -> Client:
+        """Whoever asks for what somebody else is fetching waits for that."""
+        now = self._clock()
         with self._lock:
             client, failure = self._documents.get(url, now), self._failures.get(url, now)
             if client is not None:
@@ -106,36 +123,62 @@ class ClientDocuments:
             if failure is not None:
                 kind, message = failure
                 raise kind(message)
-            lately = [asked for at, asked in self._fetches if now - at < 60]
-            spent = len(lately) == FETCHES_PER_MINUTE or lately.count(host) >= FETCHES_PER_HOST
-            counted = not spent and self._under_way < FETCHES_AT_ONCE
-            if counted:
-                self._fetches.append((now, host))
-                self._under_way += 1
-        if not counted and not is_known():
-            raise DocumentUnavailable("too many client ID metadata documents are asked for at present")
+            fetch = self._under_way.get(url)
+            begins = fetch is None
+            if limited:
+                self._take_room(url, now, begins=begins)
+            if fetch is None:
+                fetch = self._under_way[url] = futures.Future()
         try:
-            client = self._ask(url)
-            note_fetch(client)
-        except (ClientRefused, DocumentUnavailable) as why:
-            if isinstance(why, ClientRefused):
-                note_fetch(None)
-            with self._lock:
-                self._failures.put(url, (type(why), str(why)), now + FAILED_SECONDS)
-            raise
+            if begins:
+                self._run(fetch, url, now, limited=limited)
+                why = fetch.exception()
+                if why is None or isinstance(why, ClientRefused):
+                    note_fetch(None if why else fetch.result())
+            return fetch.result(FETCH_SECONDS)
+        except futures.TimeoutError:
+            raise DocumentUnavailable(NOT_NOW) from None
         finally:
             with self._lock:
-                self._under_way -= counted
-        with self._lock:
-            self._documents.put(url, client, now + KEPT_SECONDS)
-        return client
+                self._strangers -= limited
+
+    def _take_room(self, url: str, now: float, *, begins: bool) -> None:
+        """For one stranger. Raises `_TooMany`."""
+        host = urlsplit(url).netloc
+        lately = [asked for at, asked in self._fetches if now - at < 60]
+        spent = len(lately) == FETCHES_PER_MINUTE or lately.count(host) >= FETCHES_PER_HOST
+        if self._strangers == STRANGERS_AT_ONCE or (begins and (spent or self._fetching == FETCHES_AT_ONCE)):
+            raise _TooMany("too many client ID metadata documents are asked for at present")
+        self._strangers += 1
+        if begins:
+            self._fetches.append((now, host))
+            self._fetching += 1
+
+    def _run(self, fetch: futures.Future[Client], url: str, now: float, *, limited: bool) -> None:
+        """What has come out is remembered before anybody hears it."""
+        try:
+            client = self._ask(url)
+            with self._lock:
+                self._documents.put(url, client, now + KEPT_SECONDS)
+            fetch.set_result(client)
+        except (ClientRefused, DocumentUnavailable) as why:
+            with self._lock:
+                self._failures.put(url, (type(why), str(why)), now + FAILED_SECONDS)
+            fetch.set_exception(why)
+        finally:
+            with self._lock:
+                del self._under_way[url]
+                self._fetching -= limited
+            if not fetch.done():  # a defect, which the one who fetches reports
+                fetch.set_exception(DocumentUnavailable(NOT_NOW))
 
     def _ask(self, url: str) -> Client:
         try:
             return parse(url, self._fetch(url), self._schemes)
         except (Unreachable, NotAnswered) as why:
             logger.warning("a client ID metadata document cannot be fetched: %s", why)
-            raise DocumentUnavailable("the client's metadata document cannot be fetched now") from None
+            status = f": it answered with {why}" if isinstance(why, NotAnswered) else ""
+            raise DocumentUnavailable(f"{NOT_NOW}{status}") from None
         except FetchFailed as why:
             raise ClientRefused(f"the metadata document that client_id names cannot be had: {why}") from None
 

@@ -139,9 +139,10 @@ class Clients:
 
     def _described(self, url: str) -> Client:
         """A known client by the copy of its document, while the document itself cannot be had."""
+        began = int(self._clock())
         try:
             return self._documents.find(
-                url, lambda: self._stored(url) is not None, lambda found: self._note_fetch(url, found)
+                url, lambda: self._stored(url) is not None, lambda found: self._note_fetch(url, found, began)
             )
         except DocumentUnavailable:
             copy = self._copy(url)
@@ -149,9 +150,9 @@ class Clients:
                 raise
             return copy
 
-    def _note_fetch(self, url: str, found: Client | None) -> None:
-        document, now = None if found is None else _document(found), int(self._clock())
-        change(self._storage, RegisteredClient, _key(url), lambda known: (see(known, document, now), None))
+    def _note_fetch(self, url: str, found: Client | None, began: int) -> None:
+        document = None if found is None else _document(found)
+        change(self._storage, RegisteredClient, _key(url), lambda known: (see(known, document, began), None))
 
     def _copy(self, url: str) -> Client | None:
         """What the document said when it was seen last, while that is good for a login to begin with."""

@@ -81,6 +81,20 @@ def test_a_copy_is_of_what_its_document_said_last_and_stands_in_for_a_week() -> 
     assert withdrawn is not None
     assert not stands_in(withdrawn, NOW + 1)
     assert see(withdrawn, METADATA, NOW + 2) == replace(copy, registered_at=NOW + 2)
+    assert see(withdrawn, None, NOW + 2) is withdrawn, "not every look is a write"
+
+
+def test_a_look_that_a_newer_one_has_overtaken_changes_nothing() -> None:
+    copy = use(None, CLIENT, NOW)
+    for document in ({"redirect_uris": ["https://y/"]}, None):
+        newer = see(copy, document, NOW + 5)
+        assert newer is not None
+        assert see(newer, METADATA, NOW + 4) is newer
+        assert see(newer, METADATA, NOW + 5) == replace(copy, registered_at=NOW + 5)
+    ahead = replace(copy, registered_at=NOW + 3600)
+    changed = see(ahead, None, NOW)
+    assert changed is not None
+    assert changed.withdrawn, "a clock that was wrong is mended"
 
 
 def test_a_client_is_not_printed_with_its_secret() -> None:

@@ -14,6 +14,7 @@ UNUSED_SECONDS = 24 * 3600
 USED_SECONDS = 90 * 24 * 3600
 SECRET_SECONDS = 90 * 24 * 3600
 COPY_SECONDS = 7 * 24 * 3600  # for which a copy stands in for a document that nobody has been able to see since
+CROSSED_SECONDS = 60  # a newer look that ended before; by more than that it was a clock that was wrong
 USE_NOTED_SECONDS = 24 * 3600  # not every use costs a write
 REGISTERED_PREFIX = "client-"
 PLACE_CHARACTERS = 3  # of 64 kinds: 262,144 places
@@ -56,15 +57,17 @@ def use(known: RegisteredClient | None, latest: RegisteredClient, now: int) -> R
     return known if 0 <= now - known.used_at < USE_NOTED_SECONDS else replace(known, used_at=now)
 
 
-def see(known: RegisteredClient | None, document: Mapping[str, Any] | None, now: int) -> RegisteredClient | None:
-    """The copy of a known client's document, once that was fetched: as it is now; None is one gone or wrong."""
+def see(known: RegisteredClient | None, document: Mapping[str, Any] | None, began: int) -> RegisteredClient | None:
+    """The copy of a known client's document, once a fetch has ended that `began` then; None is one gone or wrong."""
     if known is None:
         return None
-    if document is None:
-        return replace(known, withdrawn=True)
-    if known.metadata == document and not known.withdrawn and now - known.registered_at < USE_NOTED_SECONDS:
+    if 0 < known.registered_at - began < CROSSED_SECONDS:
         return known
-    return replace(known, metadata=document, withdrawn=False, registered_at=now)
+    if document is None:
+        return known if known.withdrawn else replace(known, withdrawn=True, registered_at=began)
+    if known.metadata == document and not known.withdrawn and began - known.registered_at < USE_NOTED_SECONDS:
+        return known
+    return replace(known, metadata=document, withdrawn=False, registered_at=began)
 
 
 def stands_in(copy: RegisteredClient, now: int) -> bool:
