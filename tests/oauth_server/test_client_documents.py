@@ -263,6 +263,7 @@ def test_fetch_that_another_instance_has_overtaken_changes_no_copy(tmp_path: Pat
 
     def overtaken(url: str) -> bytes:
         other.clients.find(url)
+        ours.now += 2
         return json.dumps(old).encode()
 
     ours = World(tmp_path, fetch=overtaken, storage=world.storage)
@@ -589,9 +590,11 @@ def test_wait_for_anothers_fetch_ends_with_its_time(monkeypatch: pytest.MonkeyPa
     with ThreadPoolExecutor(1) as pool:
         pool.submit(documents.find, URL)
         assert gate.asked.acquire(timeout=20)
+        began = time.monotonic()
         with pytest.raises(DocumentUnavailable, match="cannot be fetched now"):
             documents.find(URL)
         gate.opened.set()
+        assert time.monotonic() - began < 5
 
 
 def test_fetch_that_breaks_by_a_mistake_of_ours_leaves_nobody_waiting() -> None:
