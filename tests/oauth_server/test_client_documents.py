@@ -210,7 +210,7 @@ def test_host_that_turns_us_away_keeps_nobody_out_who_has_logged_in_before(tmp_p
     site.answer = NotAnswered(f"status {status}")
     assert world.ask(world.browser(), client_id=URL).status_code == 200
     page = world.ask(world.browser(), client_id=URL + "x")
-    assert (page.status_code, page.headers["Retry-After"]) == (503, "60")
+    assert (page.status_code, page.headers["Retry-After"]) == (400, "60")
     assert f"it answered with status {status}; try again later" in page.text
 
 

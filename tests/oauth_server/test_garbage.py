@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
@@ -85,6 +85,7 @@ def test_parameters(
 
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(changes=st.dictionaries(st.sampled_from(NAMES), ODD | st.sampled_from(VALUES), max_size=3))
+@example(changes={"client_id": "https://client.example/x.json"})
 def test_one_good_request_with_changes(lasting: World, changes: dict[str, str]) -> None:
     query = {**lasting.request(), **changes}
     answer = lasting.browser().get("/authorize?" + urlencode(query, errors="surrogatepass"))

@@ -153,7 +153,7 @@ def registered(world: World, **metadata: object) -> str:
 def test_a_document_that_cannot_be_had_now_is_waited_for(world: World, language: str) -> None:
     query = world.request(client_id="https://client.example/client.json")
     page = world.browser().get("/authorize", query_string=query, headers={"Accept-Language": language})
-    assert (page.status_code, page.headers["Retry-After"]) == (503, "60")
+    assert (page.status_code, page.headers["Retry-After"]) == (400, "60")
     assert TEXTS[language]["trouble_later"] in html.unescape(page.text)
     assert TEXTS[language]["advice_later"] in html.unescape(page.text)
 

@@ -14,7 +14,7 @@ from flask import Flask, Response, g, json, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from authorization_server import audit, metadata
-from authorization_server.authorization_requests import NotNow, PageError, ReturnError
+from authorization_server.authorization_requests import PageError, ReturnError
 from authorization_server.browser import Cookie, common_headers, is_same_origin, outnumbered, page_headers
 from authorization_server.flow import CALLBACK_PATH, Flow, LoginForm, Onward
 from authorization_server.key_source import KeysUnavailable
@@ -216,11 +216,8 @@ def _errors(app: Flask, settings: Settings, pages: Pages) -> None:
     @app.errorhandler(PageError)
     def page_error(error: PageError) -> Response:
         _story().reason = error.reason
-        if isinstance(error, NotNow):
-            wait = {"Retry-After": str(error.wait_seconds)}
-            response = refused(503, "temporarily_unavailable", str(error), wait, error.reason, error.back)
-        else:
-            response = refused(400, "invalid_request", str(error), reason=error.reason, back=error.back)
+        wait = {} if error.wait_seconds is None else {"Retry-After": str(error.wait_seconds)}
+        response = refused(error.status, error.error, str(error), wait, error.reason, error.back)
         return _with_cookies(response, error.cookies)
 
     @app.errorhandler(ReturnError)

@@ -29,6 +29,9 @@ class PageError(Exception):
     `back` is where a person may go on, who is not sent there: the client then hears of the error, too.
     """
 
+    status = 400
+    error = "invalid_request"
+    wait_seconds: int | None = None
     cookies: tuple[Cookie, ...] = ()  # to take away
 
     def __init__(self, reason: str, message: str, *, back: ReturnError | None = None) -> None:
@@ -38,15 +41,20 @@ class PageError(Exception):
 
 
 class NotNow(PageError):
-    """Something that others have to give cannot be had; later it may."""
+    """Something that we need from others cannot be had; later it may."""
 
+    status = 503
+    error = "temporarily_unavailable"
     wait_seconds = RETRY_AFTER_SECONDS
 
 
-class DocumentNotNow(NotNow):
-    """A client's metadata document: what strangers may have fetched is counted by the minute."""
+class DocumentNotNow(PageError):
+    """A client's metadata document cannot be had now.
 
-    wait_seconds = 60
+    Its address is what a stranger says, so it is no failure of ours, and must not ring whoever watches for those.
+    """
+
+    wait_seconds = 60  # what strangers may have fetched is counted by the minute
 
 
 @dataclass(frozen=True)
