@@ -86,14 +86,16 @@ def test_what_there_is_to_warn_of_is_told_once_for_each_text(caplog: pytest.LogC
     assert caplog.messages == told
 
 
-def test_list_is_read_anew_and_a_broken_one_changes_nothing() -> None:
+def test_list_is_read_anew_and_a_broken_one_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
     now, text = 0.0, json.dumps([WEB])
     clients = ConfiguredClients("file:x", (), ("a",), lambda _: text, lambda: now)
     text = json.dumps([MACHINE])
     assert set(clients()) == {"web"}
     now += RELOAD_SECONDS
     assert set(clients()) == {"robot"}
-    text = "broken"
+    text = '[{"client_secret": "hush"}]'
     now += RELOAD_SECONDS
     assert set(clients()) == {"robot"}
+    assert "client 0 (counted from 0): client_id is letters" in caplog.text
+    assert "hush" not in caplog.text
     assert ConfiguredClients(None, (), (), lambda _: text, lambda: now)() == {}

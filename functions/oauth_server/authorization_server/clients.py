@@ -280,9 +280,10 @@ class ConfiguredClients:
             self._read_at = now
             try:
                 self._clients = self._load()
-            except Exception as error:  # noqa: BLE001 - of whatever kind the store is: its text may quote the list
-                kind = type(error).__name__
-                logger.error("OAUTH_CLIENTS cannot be read anew, the old list counts: %s", kind)  # noqa: TRY400
+            except Exception as error:  # noqa: BLE001 - of whatever kind the store is
+                # Our own sentence quotes no secret; another's text may quote the list.
+                told = error if isinstance(error, SettingsError) else type(error).__name__
+                logger.error("OAUTH_CLIENTS cannot be read anew, the old list counts: %s", told)  # noqa: TRY400
         return self._clients
 
     def _load(self) -> Mapping[str, Client]:

@@ -21,6 +21,7 @@ from mcp_faas.stores import AddressError, check_encrypted, error_code, mend
 KEY, TIME_TO_LIVE = "pk", "expires_at"
 CONNECT_SECONDS, READ_SECONDS = 1.0, 2.0  # twice, and twice more to read back: far below a gateway's 30 s
 ATTEMPTS = 2
+CONNECTIONS = 16  # as many as the server on FC has threads; botocore keeps 10, and throws others away after each use
 
 _CHANGED = "ConditionalCheckFailedException"
 _NOT_THERE = "attribute_not_exists(#pk)"
@@ -43,6 +44,7 @@ class DynamoDbStorage:
         bounds = Config(
             connect_timeout=CONNECT_SECONDS,
             read_timeout=READ_SECONDS,
+            max_pool_connections=CONNECTIONS,
             retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
         )
         try:
