@@ -6,6 +6,7 @@ Also a program that a client can open as its browser: `python browser.py [USER F
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -18,6 +19,7 @@ from mcp_faas.stores import LOOPBACK
 
 LONGEST_WALK = 20
 PATIENCE_SECONDS = 60.0
+SLOWNESS_POLLS, POLL_SECONDS = 100, 0.1
 REDIRECTS = (301, 302, 303, 307, 308)
 
 
@@ -70,7 +72,7 @@ async def walk(url: str, until: str | None = None, person: Person = ANYBODY) -> 
     async with httpx2.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS) as client:
         request = client.build_request("GET", on_loopback(url))
         for _ in range(LONGEST_WALK):
-            answer = await client.send(request)
+            answer = await sent(client, request)
             here = str(answer.url)
             if answer.status_code in REDIRECTS:
                 onward = urljoin(here, str(answer.headers["location"]))
@@ -85,6 +87,18 @@ async def walk(url: str, until: str | None = None, person: Person = ANYBODY) -> 
                 return here
             request = client.build_request("POST", on_loopback(urljoin(here, form.action)), data=form.fields)
     raise LostOnTheWay(f"no end after {LONGEST_WALK} pages, at {request.url.path}")
+
+
+async def sent(client: httpx2.AsyncClient, request: httpx2.Request) -> httpx2.Response:
+    """A person needs longer for a login than a client to listen for its end, and this browser does not.
+
+    `mcp-remote` opens the browser for more scope before it listens, and takes one that finds nobody for a failure.
+    """
+    for _ in range(SLOWNESS_POLLS):
+        with contextlib.suppress(httpx2.ConnectError):
+            return await client.send(request)
+        await asyncio.sleep(POLL_SECONDS)
+    return await client.send(request)
 
 
 def on_loopback(url: str) -> str:
